@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "lockstep/format.h"
+#include "lockstep/time.h"
+
+namespace lockstep {
+
+class Arena;
+
+/// How a sensor takes light into pixels. \units times in ns, gains as factors (1 = as sensed).
+struct Settings {
+  Nanoseconds exposure{0};  ///< 0: the sensor does not tell.
+  double analogue_gain = 1.0;
+  double digital_gain = 1.0;
+  double red_gain = 1.0;          ///< White balance, relative to green.
+  double blue_gain = 1.0;         ///< White balance, relative to green.
+  Nanoseconds frame_duration{0};  ///< 0: as the frame rate says.
+};
+
+/// What is known of one captured frame.
+struct FrameInfo {
+  std::uint32_t sensor = 0;    ///< Index of the sensor in the rig; also its slot.
+  std::uint64_t sequence = 0;  ///< Trigger count of the sensor; a gap means the sensor lost frames.
+  Timestamp captured;          ///< Capture time; which moment it names says `reference`.
+  ReferencePoint reference = ReferencePoint::unknown;
+  Settings settings;  ///< What the frame was really exposed with, as far as the sensor tells.
+  std::uint32_t settings_revision = 0;  ///< The change of settings in force; 0 before the first.
+  std::uint32_t copies =
+      0;  ///< How many times CPU or GPU copied the pixels since the sensor wrote them.
+};
+
+/// Whether a slot of a batch holds a frame, and which.
+enum class FrameState : std::uint8_t {
+  missing,   ///< No frame; there are no pixels.
+  fresh,     ///< Captured at the instant of the batch.
+  repeated,  ///< The sensor's last frame once more, since none came in time.
+};
+
+LOCKSTEP_API const char* to_string(FrameState state);
+
+/// What a file descriptor of a slot is.
+enum class FdKind : std::uint8_t {
+  none,    ///< No fd: memory of the sensor or of the process.
+  memfd,   ///< Anonymous shared memory; mmap() it.
+  dmabuf,  ///< A DMA buffer; devices can import it, mmap() works too.
+};
+
+LOCKSTEP_API const char* to_string(FdKind kind);
+
+/// Pixels in memory, for as long as this object lives: a slot of an arena, or a buffer that a
+/// sensor lent.
+///
+/// Dropping the last reference gives the slot back to the rig, or the buffer back to its sensor,
+/// whenever that is and even after the rig itself is gone. \thread  data may be read from any
+/// thread; destruction too.
+struct Pixels {
+  std::byte* data = nullptr;  ///< Start of the slot; planes lie at Layout's offsets.
+  std::size_t size_bytes = 0;
+  int fd =
+      -1;  ///< Starts at offset 0 and reaches this slot only. Owned by the arena: dup() to keep.
+  FdKind fd_kind = FdKind::none;
+  std::shared_ptr<Arena> arena;  ///< The arena that the slot is in; null where the sensor lent it.
+  std::size_t slot = 0;          ///< Place in that arena.
+};
+
+/// One slot of a batch.
+struct Frame {
+  FrameState state = FrameState::missing;
+  FrameInfo info;                        ///< Of the frame; where missing only `sensor` holds.
+  Layout layout;                         ///< Of the planes in `pixels`.
+  std::shared_ptr<const Pixels> pixels;  ///< Null where missing.
+};
+
+/// The frames of one instant, slot i from sensor i.
+struct Batch {
+  std::uint64_t number =
+      0;  ///< Counts from 0; batches that were dropped are left out of the count.
+  std::vector<Frame> frames;  ///< One per sensor, in slot order, missing ones included.
+  Timestamp captured;         ///< Capture time of the anchor: the earliest fresh frame.
+  Nanoseconds skew{0};        ///< Latest minus earliest capture time of the fresh frames.
+  Nanoseconds ready_at{
+      0};  ///< When its last frame became ready. \units the rig's clock, see Rig::now().
+  /// The arena that holds every frame at its slot, or null where the batch is by reference. Missing
+  /// slots hold stale pixels.
+  std::shared_ptr<Arena> arena;
+
+  bool contiguous() const { return arena != nullptr; }
+};
+
+}  // namespace lockstep

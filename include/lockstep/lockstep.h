@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// Everything the library offers; each header also stands alone.
+#include "lockstep/format.h"
+#include "lockstep/frame.h"
+#include "lockstep/histogram.h"
+#include "lockstep/memory.h"
+#include "lockstep/painted_code.h"
+#include "lockstep/result.h"
+#include "lockstep/rig.h"
+#include "lockstep/sensor.h"
+#include "lockstep/sensor_spec.h"
+#include "lockstep/synchroniser.h"
+#include "lockstep/time.h"

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "lockstep/export.h"
+#include "lockstep/frame.h"
+#include "lockstep/result.h"
+
+namespace lockstep {
+
+/// A slot as a place to write to.
+struct SlotView {
+  std::byte* data = nullptr;
+  std::size_t size_bytes = 0;  ///< The slot stride: a whole number of pages.
+  int fd = -1;  ///< Offset 0 of this fd is the slot's first byte; it reaches nothing else.
+  FdKind fd_kind = FdKind::none;
+};
+
+/// One allocation that holds every slot of a batch, slot i at i x slot_stride(), as one mapping.
+///
+/// \thread  immutable once made: any thread may call anything.
+class LOCKSTEP_API Arena {
+ public:
+  virtual ~Arena() = default;
+
+  virtual std::size_t num_slots() const = 0;
+  /// \units bytes from one slot to the next; a whole number of pages.
+  virtual std::size_t slot_stride() const = 0;
+  /// All slots in slot order. \shape num_slots x slot_stride bytes.
+  virtual std::span<std::byte> bytes() const = 0;
+  virtual SlotView slot(std::size_t index) const = 0;
+  /// One fd over the whole batch, or -1 where there is none.
+  virtual int batch_fd() const = 0;
+  virtual FdKind batch_fd_kind() const = 0;
+};
+
+/// A kind of memory that batches can live in.
+class LOCKSTEP_API MemoryBackend {
+ public:
+  virtual ~MemoryBackend() = default;
+
+  /// The name users write, as in `memory=udmabuf`.
+  virtual std::string_view name() const = 0;
+  /// One line for listings.
+  virtual std::string_view description() const = 0;
+  /// Whether it works on this machine and for this user, and if not why and what to do.
+  virtual Result<void> available() const = 0;
+  /// Makes one arena, zeroed.
+  ///
+  /// \errors  invalid_argument   no slot, no bytes, or more than kMaxSensors slots.
+  ///          permission_denied  the user may not open the device behind it.
+  ///          not_supported      this kernel has no such memory, or the slot is beyond its limit.
+  ///          out_of_memory      no memory; nothing is left allocated.
+  ///          out_of_fds         no file descriptors; nothing is left open.
+  virtual Result<std::shared_ptr<Arena>> allocate(std::size_t num_slots,
+                                                  std::size_t slot_bytes) const = 0;
+};
+
+/// Every backend that this build has, in the order listings show them.
+LOCKSTEP_API std::span<const MemoryBackend* const> memory_backends();
+
+/// The backend of that name. \errors not_found names those there are.
+LOCKSTEP_API Result<const MemoryBackend*> find_memory_backend(std::string_view name);
+
+}  // namespace lockstep

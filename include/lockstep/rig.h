@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lockstep/export.h"
+#include "lockstep/format.h"
+#include "lockstep/frame.h"
+#include "lockstep/histogram.h"
+#include "lockstep/result.h"
+#include "lockstep/sensor.h"
+#include "lockstep/sensor_spec.h"
+#include "lockstep/synchroniser.h"
+
+namespace lockstep {
+
+/// Whether batches are one block of memory.
+enum class BatchLayout : std::uint8_t {
+  automatic,   ///< Contiguous where that is free, by reference otherwise: never a copy.
+  contiguous,  ///< Always contiguous; frames that are not in place are copied once.
+  reference,   ///< Always by reference: never a copy.
+};
+
+LOCKSTEP_API const char* to_string(BatchLayout layout);
+
+/// Something that happened to a sensor.
+struct RigEvent {
+  enum class Kind : std::uint8_t {
+    sensor_lost,     ///< It went away; `error` says how. The others go on.
+    sensor_back,     ///< It delivers again.
+    frames_dropped,  ///< `count` frames more were dropped for `reason`.
+  };
+  Kind kind = Kind::frames_dropped;
+  std::size_t sensor = 0;
+  DropReason reason = DropReason::sensor;
+  std::uint64_t count = 0;
+  Error error;
+};
+
+/// What a rig is made of and how it batches.
+struct RigConfig {
+  std::vector<SensorSpec> sensors;  ///< 1 to kMaxSensors; sensor i fills slot i.
+  std::string memory = "memfd";     ///< Name of a MemoryBackend.
+  BatchLayout layout = BatchLayout::automatic;
+  SyncConfig sync;                    ///< See half_period_tolerance.
+  bool half_period_tolerance = true;  ///< Use half a frame period for sync.tolerance.
+  bool one_period_wait = true;        ///< Use one frame period for sync.max_wait.
+  std::size_t max_batches =
+      4;  ///< Batches that may be out at once; when all are, frames are dropped. 1 to 64.
+  /// Called from within next_batch(), without a lock held, at most once a second for each sensor
+  /// and reason of drops.
+  std::function<void(const RigEvent&)> on_event;
+};
+
+/// What a rig has counted since start().
+struct RigStats {
+  struct PerSensor {
+    std::string name;
+    std::string io;  ///< Which I/O the sensor took and why.
+    bool lost = false;
+    std::uint64_t frames = 0;                            ///< Fresh frames that left in a batch.
+    std::array<std::uint64_t, kNumDropReasons> drops{};  ///< By DropReason.
+    std::uint64_t copies = 0;                            ///< Frame copies made.
+    std::uint64_t missing = 0;                           ///< Batches that left without its frame.
+    std::uint64_t repeated = 0;  ///< Batches that left with its last frame again.
+  };
+  std::uint64_t batches = 0;          ///< That left.
+  std::uint64_t incomplete = 0;       ///< Of those, with a frame missing or repeated.
+  std::uint64_t by_reference = 0;     ///< Of those, not contiguous.
+  std::uint64_t dropped_batches = 0;  ///< Whole sets that did not leave, for any reason.
+  std::vector<PerSensor> sensors;
+  Histogram skew;     ///< Of the batches that left with two fresh frames or more.
+  Histogram latency;  ///< From the last frame ready to report_departure().
+};
+
+/// The sensors that are captured together, their memory and their synchroniser: cameras in, batches
+/// out.
+///
+/// Life: open -> configure -> start -> next_batch ... -> stop -> [configure ...]. Batches outlive
+/// the rig.
+///
+/// \thread  one caller at a time, but interrupt(), resume(), stats(), set_sync(), and the dropping
+/// of batches, from any.
+class LOCKSTEP_API Rig {
+ public:
+  /// Opens every sensor. Nothing streams yet.
+  ///
+  /// \errors  invalid_argument   no sensor, too many, the same device twice, a bad option, realtime
+  /// and virtual sensors mixed.
+  ///          not_found, busy, permission_denied, not_supported  as SensorBackend::open() and the
+  ///          memory backend.
+  static Result<std::unique_ptr<Rig>> open(RigConfig config);
+
+  ~Rig();
+  Rig(const Rig&) = delete;
+  Rig& operator=(const Rig&) = delete;
+
+  /// What all sensors can be set to. \errors no_common_format lists what each offers.
+  Result<std::vector<FormatOffer>> formats() const;
+
+  /// Sets every sensor and allocates the arenas.
+  ///
+  /// \errors  no_common_format  a sensor cannot do it; the text says which and what each offers.
+  ///          out_of_memory, out_of_fds, permission_denied  the arenas cannot be had; nothing stays
+  ///          allocated.
+  Result<void> configure(const Format& format);
+
+  /// \errors  as Sensor::start(); sensors that had started are stopped again.
+  Result<void> start();
+
+  /// Waits for the next batch and hands it over.
+  ///
+  /// Copies nothing, unless the layout is contiguous and a frame lies elsewhere.
+  /// \shape   frames[i] is sensor i's, missing ones included; planes as Frame::layout says.
+  /// \units   Batch::captured on clock(); timeout a duration on the real clock.
+  /// \errors  timed_out      no batch in time; nothing is lost, call again.
+  ///          interrupted    interrupt() was called; frames go on being captured, call resume()
+  ///          then this again. device_lost    every sensor is lost and none will come back.
+  ///          out_of_memory  the system gave no memory.
+  /// \thread  one caller at a time.
+  Result<Batch> next_batch(Nanoseconds timeout);
+
+  /// Makes next_batch() return at once, now or when it is called next, until resume().
+  void interrupt();
+  void resume();
+
+  /// Throws away what waits for partners and what the sensors have ready. \thread as next_batch().
+  void flush();
+
+  /// Stops the sensors; counters stay until the next start().
+  void stop();
+
+  /// Tells that `batch` has left the caller's hands, for the latency in stats(). \thread as
+  /// next_batch().
+  void report_departure(const Batch& batch);
+
+  /// Applies settings to every sensor under a new revision, which it returns. Each frame tells from
+  /// when on it holds. \errors  not_supported  names the sensors without such controls; the others
+  /// have it.
+  Result<std::uint32_t> apply(const Settings& settings);
+
+  /// Changes grouping while running; fixes tolerance and wait to these values.
+  void set_sync(const SyncConfig& sync);
+  SyncConfig sync() const;
+
+  /// The clock that batches are captured on: monotonic, or simulated for virtual sensors.
+  Clock clock() const;
+  /// The present on clock(). \units ns since its epoch.
+  Nanoseconds now() const;
+
+  const Format& format() const;
+  std::size_t num_sensors() const;
+  RigStats stats() const;
+
+ private:
+  struct State;
+  explicit Rig(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace lockstep

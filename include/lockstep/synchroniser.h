@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "lockstep/export.h"
+#include "lockstep/sensor.h"
+#include "lockstep/time.h"
+
+namespace lockstep {
+
+/// What becomes of a set in which frames are missing after the wait.
+enum class OnMissing : std::uint8_t {
+  partial,  ///< It leaves with the slot empty.
+  repeat,   ///< It leaves with the sensor's last frame again, marked so.
+  drop,     ///< It does not leave; its frames are counted as unmatched.
+};
+
+LOCKSTEP_API const char* to_string(OnMissing policy);
+
+/// How frames are grouped. All of it may change while running.
+struct SyncConfig {
+  Nanoseconds tolerance{
+      16'666'666};  ///< Most that capture times within one set may differ; at least 0.
+  Nanoseconds max_wait{
+      33'333'333};  ///< How long the first frame of a set waits for the last; at least 0.
+  OnMissing on_missing = OnMissing::partial;
+};
+
+/// Groups frames of several sensors by capture time. Pure: no clock, no thread; time comes in as an
+/// argument.
+///
+/// A set leaves as soon as its last frame is pushed. It also leaves, incomplete, as soon as no
+/// missing frame can come any more: each of the sensors that lack one has delivered a later frame,
+/// is set inactive, or max_wait has passed since the first frame of the set came in. Until every
+/// active sensor has delivered once (at most start_up_wait), incomplete sets are thrown away as
+/// `start_up`. A sensor that was waited for in vain kStallAfter times in a row is not waited for
+/// until it delivers again.
+///
+/// Capture times of one sensor must rise; a frame that does not is dropped as duplicate or
+/// backward, one further than kAbsurd from `now` as absurd, neither disturbs the others. A sensor
+/// whose clock was set back for good is believed again after kBelieveAfter consistent frames.
+///
+/// \units   all times in nanoseconds on one clock, capture times and `now` alike.
+/// \thread  one caller at a time.
+class LOCKSTEP_API Synchroniser {
+ public:
+  static constexpr int kStallAfter = 3;
+  static constexpr int kBelieveAfter = 3;
+  static constexpr Nanoseconds kAbsurd = std::chrono::seconds(10);
+  static constexpr Nanoseconds kStartUpWait = std::chrono::seconds(2);
+
+  /// One frame: whose, when, and a number by which the caller finds it again.
+  struct Arrival {
+    std::size_t sensor = 0;
+    Nanoseconds captured{0};
+    std::uint64_t token = 0;
+  };
+
+  /// A frame that will be in no set, and why.
+  struct Drop {
+    std::size_t sensor = 0;
+    std::uint64_t token = 0;
+    DropReason reason = DropReason::late;
+  };
+
+  /// One set of frames.
+  struct Set {
+    std::vector<std::optional<std::uint64_t>> tokens;  ///< Per sensor; nothing where missing.
+    Nanoseconds captured{0};                           ///< Of the earliest frame.
+    Nanoseconds skew{0};                               ///< Latest minus earliest.
+    std::size_t num_frames = 0;
+  };
+
+  /// `max_pending` frames of a sensor may wait at most; beyond it the oldest set leaves as it is
+  /// (at least 1).
+  Synchroniser(std::size_t num_sensors, SyncConfig config, std::size_t max_pending);
+  ~Synchroniser();
+  Synchroniser(Synchroniser&&) noexcept;
+  Synchroniser& operator=(Synchroniser&&) noexcept;
+
+  /// Takes in a frame. `now` never goes back from call to call.
+  void push(const Arrival& arrival, Nanoseconds now);
+
+  /// The next set that is due at `now`, in order of capture time. Call until it answers nothing.
+  std::optional<Set> pop(Nanoseconds now);
+
+  /// When pop() must be called next though no frame came; nothing if it need not.
+  std::optional<Nanoseconds> deadline() const;
+
+  /// Frames dropped since the last call.
+  std::vector<Drop> take_drops();
+
+  /// An inactive sensor is not waited for. All are active at first. Its pending frames stay.
+  void set_active(std::size_t sensor, bool active, Nanoseconds now);
+
+  /// Changes tolerance, wait and policy from the next pop() on.
+  void set_config(const SyncConfig& config);
+  const SyncConfig& config() const;
+
+  /// Forgets every pending frame (they become drops, `flushed`) and starts as new.
+  void reset();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace lockstep

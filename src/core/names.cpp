@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// The names of the enumerations, as users write and read them.
+#include <ctime>
+
+#include "lockstep/frame.h"
+#include "lockstep/rig.h"
+#include "lockstep/sensor.h"
+#include "lockstep/synchroniser.h"
+#include "lockstep/time.h"
+
+namespace lockstep {
+
+const char* to_string(Clock clock) {
+  switch (clock) {
+    case Clock::unknown:
+      return "unknown";
+    case Clock::monotonic:
+      return "monotonic";
+    case Clock::boottime:
+      return "boottime";
+    case Clock::realtime:
+      return "realtime";
+    case Clock::simulated:
+      return "simulated";
+  }
+  return "unknown";
+}
+
+const char* to_string(ReferencePoint reference) {
+  switch (reference) {
+    case ReferencePoint::unknown:
+      return "unknown";
+    case ReferencePoint::start_of_exposure:
+      return "start-of-exposure";
+    case ReferencePoint::end_of_frame:
+      return "end-of-frame";
+    case ReferencePoint::arrival:
+      return "arrival";
+  }
+  return "unknown";
+}
+
+const char* to_string(FrameState state) {
+  switch (state) {
+    case FrameState::missing:
+      return "missing";
+    case FrameState::fresh:
+      return "fresh";
+    case FrameState::repeated:
+      return "repeated";
+  }
+  return "unknown";
+}
+
+const char* to_string(FdKind kind) {
+  switch (kind) {
+    case FdKind::none:
+      return "none";
+    case FdKind::memfd:
+      return "memfd";
+    case FdKind::dmabuf:
+      return "dmabuf";
+  }
+  return "unknown";
+}
+
+const char* to_string(OnMissing policy) {
+  switch (policy) {
+    case OnMissing::partial:
+      return "partial";
+    case OnMissing::repeat:
+      return "repeat";
+    case OnMissing::drop:
+      return "drop";
+  }
+  return "unknown";
+}
+
+const char* to_string(BatchLayout layout) {
+  switch (layout) {
+    case BatchLayout::automatic:
+      return "auto";
+    case BatchLayout::contiguous:
+      return "contiguous";
+    case BatchLayout::reference:
+      return "reference";
+  }
+  return "unknown";
+}
+
+const char* to_string(DropReason reason) {
+  switch (reason) {
+    case DropReason::sensor:
+      return "sensor";
+    case DropReason::corrupt:
+      return "corrupt";
+    case DropReason::duplicate:
+      return "duplicate";
+    case DropReason::backward:
+      return "backward";
+    case DropReason::absurd:
+      return "absurd";
+    case DropReason::late:
+      return "late";
+    case DropReason::start_up:
+      return "start-up";
+    case DropReason::unmatched:
+      return "unmatched";
+    case DropReason::overflow:
+      return "overflow";
+    case DropReason::downstream_full:
+      return "downstream-full";
+    case DropReason::flushed:
+      return "flushed";
+    case DropReason::device_lost:
+      return "device-lost";
+  }
+  return "unknown";
+}
+
+Nanoseconds monotonic_now() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::chrono::seconds(now.tv_sec) + Nanoseconds(now.tv_nsec);
+}
+
+}  // namespace lockstep
