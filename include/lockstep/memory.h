@@ -48,6 +48,8 @@ class LOCKSTEP_API MemoryBackend {
   virtual std::string_view name() const = 0;
   /// One line for listings.
   virtual std::string_view description() const = 0;
+  /// What the fds of its slots are.
+  virtual FdKind fd_kind() const = 0;
   /// Whether it works on this machine and for this user, and if not why and what to do.
   virtual Result<void> available() const = 0;
   /// Makes one arena, zeroed.

@@ -115,7 +115,8 @@ class LOCKSTEP_API Rig {
   /// \errors  as Sensor::start(); sensors that had started are stopped again.
   Result<void> start();
 
-  /// Waits for the next batch and hands it over.
+  /// Waits for the next batch and hands it over. Sensors that are lost meanwhile are tried again
+  /// until they come back, and the others go on; when all are lost it waits.
   ///
   /// Copies nothing, unless the layout is contiguous and a frame lies elsewhere.
   /// \shape   frames[i] is sensor i's, missing ones included; planes as Frame::layout says.

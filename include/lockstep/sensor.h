@@ -110,12 +110,22 @@ class LOCKSTEP_API Sensor {
   /// What it is and can do, asked of the device now.
   virtual SensorInfo describe() = 0;
 
-  /// Sets the format, with `wanted` as the layout if the device can, its own otherwise.
+  /// The clock of its capture times and of Delivered::ready_at: monotonic, or simulated for a
+  /// sensor on a virtual clock.
+  virtual Clock clock() const { return Clock::monotonic; }
+
+  /// Tells the sensor its place in the rig, before configure(). Simulated sensors paint it; others
+  /// need not know.
+  virtual void set_index(std::uint32_t) {}
+
+  /// Sets the format, with `wanted` as the layout if the device can, its own otherwise. `slot_kind`
+  /// is what the fds of the slots will be, by which the sensor chooses its I/O.
   ///
   /// \errors  not_supported  the device took something else; the text says what was asked and what
   /// it gave.
   ///          busy           another process streams from it.
-  virtual Result<SensorStream> configure(const Format& format, const Layout& wanted) = 0;
+  virtual Result<SensorStream> configure(const Format& format, const Layout& wanted,
+                                         FdKind slot_kind) = 0;
 
   /// Makes this sensor's slots known: slots[k] is its slot in arena k. They stay valid until stop()
   /// has returned. A lending sensor is attached with as many slots and ignores them.

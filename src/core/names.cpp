@@ -112,8 +112,6 @@ const char* to_string(DropReason reason) {
       return "downstream-full";
     case DropReason::flushed:
       return "flushed";
-    case DropReason::device_lost:
-      return "device-lost";
   }
   return "unknown";
 }

@@ -29,6 +29,7 @@ class MemfdBackend final : public MemoryBackend {
   std::string_view description() const override {
     return "anonymous shared memory, one memfd per slot";
   }
+  FdKind fd_kind() const override { return FdKind::memfd; }
   Result<void> available() const override { return {}; }
   Result<std::shared_ptr<Arena>> allocate(std::size_t num_slots,
                                           std::size_t slot_bytes) const override {

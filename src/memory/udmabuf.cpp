@@ -91,6 +91,7 @@ class UdmabufBackend final : public MemoryBackend {
   std::string_view description() const override {
     return "shared memory that devices can import, one dma-buf per slot and one over the batch";
   }
+  FdKind fd_kind() const override { return FdKind::dmabuf; }
   Result<void> available() const override {
     auto device = open_device();
     if (!device) return device.error();
