@@ -73,10 +73,9 @@ enum class DropReason : std::uint8_t {
   overflow,         ///< Too many frames waited for partners.
   downstream_full,  ///< Downstream held every batch.
   flushed,          ///< Thrown away by a flush or stop.
-  device_lost,      ///< Was in the device when that went away.
 };
 
-inline constexpr std::size_t kNumDropReasons = 12;
+inline constexpr std::size_t kNumDropReasons = 11;
 
 /// Kebab-case name of the reason, as in "downstream-full".
 LOCKSTEP_API const char* to_string(DropReason reason);
