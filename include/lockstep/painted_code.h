@@ -21,16 +21,18 @@ struct PaintedCode {
   friend bool operator==(const PaintedCode&, const PaintedCode&) = default;
 };
 
-/// Black and white cells in the picture's upper left: kCodeColumns x kCodeRows of them, each a cell
-/// of `width / kCodeWidthInCells` pixels a side, so that the code keeps its place when the picture
-/// is scaled.
+/// Black and white cells in the picture's upper left: kCodeColumns x kCodeRows of them. A cell is
+/// 1/kCodeWidthInCells of the picture's width and 1/kCodeHeightInCells of its height (square at
+/// 16:9), so that the code keeps its place however the picture is scaled, in proportion or not.
 ///
-/// \shape   row-major bits, most significant first: sensor 6, sequence 24, captured 40, revision
-/// 12, CRC-16, and fixed
-///          cells by which a reader finds black and white.
+/// \shape   row-major bits, most significant first, white for 1: 16 fixed cells, sensor 6, sequence
+///          24, captured 40, revision 12, CRC-16 of those 82 (polynomial 0x1021, start 0xffff), 14
+///          fixed cells. Fixed cells are those of a checkerboard that starts white; a reader finds
+///          black and white by them.
 inline constexpr std::size_t kCodeColumns = 16;
 inline constexpr std::size_t kCodeRows = 8;
 inline constexpr std::size_t kCodeWidthInCells = 60;
+inline constexpr std::size_t kCodeHeightInCells = 34;
 
 /// A picture's brightness as rows of bytes. \shape height x width, stride_bytes from row to row,
 /// pixel_bytes from pixel to pixel.
