@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#include "gstlockstepcaps.h"
+
+#include <gst/allocators/gstdmabuf.h>
+
+#include <algorithm>
+#include <climits>
+
+namespace lockstep {
+namespace {
+
+// Values from min to max as a field of a structure, a single one as itself.
+void set_range(GstStructure* structure, const char* field, const SizeRange& range) {
+  const int min = static_cast<int>(range.min);
+  const int max = static_cast<int>(range.max);
+  const int step = static_cast<int>(std::max(range.step, 1u));
+  if (min == max) {
+    gst_structure_set(structure, field, G_TYPE_INT, min, nullptr);
+    return;
+  }
+  GValue value = G_VALUE_INIT;
+  g_value_init(&value, GST_TYPE_INT_RANGE);
+  // GStreamer counts steps from 0; where ours do not start there the sensor has the last word.
+  const bool steps_from_zero = min % step == 0 && min / step < max / step;
+  if (steps_from_zero) {
+    gst_value_set_int_range_step(&value, min, max - max % step, step);
+  } else {
+    gst_value_set_int_range(&value, min, max);
+  }
+  gst_structure_take_value(structure, field, &value);
+}
+
+int clamp_int(std::uint32_t value) {
+  return static_cast<int>(std::min<std::uint32_t>(value, INT_MAX));
+}
+
+void append_rate(GValue* list, const RateRange& rate) {
+  GValue value = G_VALUE_INIT;
+  if (rate.min == rate.max) {
+    g_value_init(&value, GST_TYPE_FRACTION);
+    gst_value_set_fraction(&value, clamp_int(rate.min.numerator), clamp_int(rate.min.denominator));
+  } else {
+    g_value_init(&value, GST_TYPE_FRACTION_RANGE);
+    gst_value_set_fraction_range_full(
+        &value, clamp_int(rate.min.numerator), clamp_int(rate.min.denominator),
+        clamp_int(rate.max.numerator), clamp_int(rate.max.denominator));
+  }
+  gst_value_list_append_and_take_value(list, &value);
+}
+
+void set_rates(GstStructure* structure, std::span<const RateRange> rates) {
+  if (rates.empty()) {
+    gst_structure_set(structure, "framerate", GST_TYPE_FRACTION_RANGE, 0, 1, INT_MAX, 1, nullptr);
+    return;
+  }
+  GValue list = G_VALUE_INIT;
+  g_value_init(&list, GST_TYPE_LIST);
+  for (const RateRange& rate : rates) append_rate(&list, rate);
+  gst_structure_take_value(structure, "framerate", &list);
+}
+
+GstCapsFeatures* batch_features(bool dmabuf) {
+  GstCapsFeatures* features =
+      gst_caps_features_new(GST_CAPS_FEATURE_META_GST_LOCKSTEP_BATCH_META, nullptr);
+  if (dmabuf) gst_caps_features_add(features, GST_CAPS_FEATURE_MEMORY_DMABUF);
+  return features;
+}
+
+}  // namespace
+
+Format BatchInfo::format() const {
+  return {pixel_format,
+          static_cast<std::uint32_t>(GST_VIDEO_INFO_WIDTH(&frame)),
+          static_cast<std::uint32_t>(GST_VIDEO_INFO_HEIGHT(&frame)),
+          {static_cast<std::uint32_t>(GST_VIDEO_INFO_FPS_N(&frame)),
+           static_cast<std::uint32_t>(GST_VIDEO_INFO_FPS_D(&frame))}};
+}
+
+std::optional<BatchInfo> parse_batch_caps(const GstCaps* caps) {
+  BatchInfo info;
+  gint batch_size = 0;
+  const GstCapsFeatures* features = gst_caps_get_features(caps, 0);
+  if (!gst_caps_features_contains(features, GST_CAPS_FEATURE_META_GST_LOCKSTEP_BATCH_META))
+    return std::nullopt;
+  if (!gst_structure_get_int(gst_caps_get_structure(caps, 0), "batch-size", &batch_size) ||
+      batch_size < 1 || !gst_video_info_from_caps(&info.frame, caps))
+    return std::nullopt;
+  auto format = pixel_format_from(gst_video_format_to_string(GST_VIDEO_INFO_FORMAT(&info.frame)));
+  if (!format) return std::nullopt;
+  info.pixel_format = *format;
+  info.batch_size = static_cast<guint>(batch_size);
+  info.dmabuf = gst_caps_features_contains(features, GST_CAPS_FEATURE_MEMORY_DMABUF);
+  return info;
+}
+
+CapsPtr batch_caps_of(std::span<const FormatOffer> offers, guint batch_size, bool dmabuf) {
+  CapsPtr caps(gst_caps_new_empty());
+  for (bool with_dmabuf : {true, false}) {
+    if (with_dmabuf && !dmabuf) continue;
+    for (const FormatOffer& offer : offers) {
+      GstStructure* structure =
+          gst_structure_new("video/x-raw", "format", G_TYPE_STRING, to_string(offer.pixel_format),
+                            "batch-size", G_TYPE_INT, static_cast<gint>(batch_size), nullptr);
+      set_range(structure, "width", offer.width);
+      set_range(structure, "height", offer.height);
+      set_rates(structure, offer.rates);
+      gst_caps_append_structure_full(caps.get(), structure, batch_features(with_dmabuf));
+    }
+  }
+  return caps;
+}
+
+CapsPtr frame_caps_of(const GstCaps* batch_caps) {
+  CapsPtr caps(gst_caps_copy(batch_caps));
+  for (guint i = 0; i < gst_caps_get_size(caps.get()); i++) {
+    gst_structure_remove_field(gst_caps_get_structure(caps.get(), i), "batch-size");
+    gst_caps_features_remove(gst_caps_get_features(caps.get(), i),
+                             GST_CAPS_FEATURE_META_GST_LOCKSTEP_BATCH_META);
+  }
+  return caps;
+}
+
+GstVideoFormat video_format_of(PixelFormat format) {
+  return gst_video_format_from_string(to_string(format));
+}
+
+}  // namespace lockstep

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <gst/lockstep/gstlockstepbatchmeta.h>
+#include <gst/video/video.h>
+
+#include <optional>
+#include <span>
+
+#include "gstlockstephandles.h"
+#include "lockstep/format.h"
+
+/// Fields of the caps of a batch and of a frame alike, for pad templates.
+#define LOCKSTEP_VIDEO_FIELDS                                                 \
+  "format = (string) { NV12, I420, YUY2, UYVY, RGB, BGRx, GRAY8, P010_10LE }" \
+  ", width = (int) [ 1, 16384 ], height = (int) [ 1, 16384 ]"                 \
+  ", framerate = (fraction) [ 0/1, max ]"
+
+/// Caps of a batch, with and without a memory feature, for pad templates.
+#define LOCKSTEP_BATCH_CAPS                                                                \
+  "video/x-raw(" GST_CAPS_FEATURE_META_GST_LOCKSTEP_BATCH_META "), " LOCKSTEP_VIDEO_FIELDS \
+  ", batch-size = (int) [ 1, max ]; "                                                      \
+  "video/x-raw(memory:DMABuf, " GST_CAPS_FEATURE_META_GST_LOCKSTEP_BATCH_META              \
+  "), " LOCKSTEP_VIDEO_FIELDS ", batch-size = (int) [ 1, max ]"
+
+namespace lockstep {
+
+/// What the caps of a batch say.
+struct BatchInfo {
+  GstVideoInfo frame;  ///< Of each frame, laid out as GStreamer does by default.
+  PixelFormat pixel_format = PixelFormat::nv12;
+  guint batch_size = 0;  ///< Number of slots.
+  bool dmabuf = false;   ///< Whether every frame is a dma-buf.
+
+  /// The same as the library has it; framerate 0/1 where it varies.
+  Format format() const;
+};
+
+/// Reads fixed caps of a batch; nothing if they are none or of a format that is not ours.
+std::optional<BatchInfo> parse_batch_caps(const GstCaps* caps);
+
+/// Caps of batches of what `offers` allow, in their order; twice, with memory:DMABuf first, where
+/// the frames are dma-bufs.
+CapsPtr batch_caps_of(std::span<const FormatOffer> offers, guint batch_size, bool dmabuf);
+
+/// Caps of the frames in a batch of `batch_caps`, which need not be fixed: the same without
+/// batch-size and without the feature of batches.
+CapsPtr frame_caps_of(const GstCaps* batch_caps);
+
+/// The GstVideoFormat of the same name.
+GstVideoFormat video_format_of(PixelFormat format);
+
+}  // namespace lockstep
