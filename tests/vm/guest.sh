@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# What the virtual machine runs: one line each, all of them, and the exit status says whether all of
+# them passed. A check that has no business on a machine without these cameras belongs here.
+set -u
+failed=0
+
+# check NAME COMMAND...: runs it, prints how it went and how long it took. 77 means skipped.
+check() {
+  local name=$1 start=$SECONDS status=0
+  shift
+  echo "== $name"
+  "$@" || status=$?
+  case $status in
+    0) echo "ok: $name ($((SECONDS - start)) s)" ;;
+    77) echo "skipped: $name" ;;
+    *)
+      echo "FAILED: $name (exit status $status, $((SECONDS - start)) s)"
+      failed=1
+      ;;
+  esac
+}
+
+# Six capture devices: /dev/video0..3 single-planar, /dev/video4 and 5 multi-planar.
+load_cameras() {
+  modprobe -d "$KERNEL_ROOT" -S "$(uname -r)" vivid n_devs=6 \
+    node_types=0x1,0x1,0x1,0x1,0x1,0x1 multiplanar=1,1,1,1,2,2
+}
+
+check "six simulated cameras" load_cameras
+check "dma-bufs of shared memory" test -c /dev/udmabuf
+exit $failed
