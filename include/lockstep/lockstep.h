@@ -6,6 +6,7 @@
 #include "lockstep/frame.h"
 #include "lockstep/histogram.h"
 #include "lockstep/memory.h"
+#include "lockstep/mosaic.h"
 #include "lockstep/painted_code.h"
 #include "lockstep/result.h"
 #include "lockstep/rig.h"
