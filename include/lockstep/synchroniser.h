@@ -22,28 +22,39 @@ enum class OnMissing : std::uint8_t {
 
 LOCKSTEP_API const char* to_string(OnMissing policy);
 
-/// How frames are grouped. All of it may change while running.
+/// How frames are grouped. All of it may change while running. Durations below 0 count as 0.
 struct SyncConfig {
-  Nanoseconds tolerance{
-      16'666'666};  ///< Most that capture times within one set may differ; at least 0.
-  Nanoseconds max_wait{
-      33'333'333};  ///< How long the first frame of a set waits for the last; at least 0.
+  /// Most that capture times within one set may differ. Beyond three quarters of a sensor's frame
+  /// period (an average that the synchroniser keeps) it is not used for that sensor: its next frame
+  /// would be taken for the one before.
+  Nanoseconds tolerance{16'666'666};
+  Nanoseconds max_wait{33'333'333};  ///< How long a frame may wait for the others of its set.
   OnMissing on_missing = OnMissing::partial;
 };
 
 /// Groups frames of several sensors by capture time. Pure: no clock, no thread; time comes in as an
 /// argument.
 ///
+/// The earliest frame that waits is the anchor of a set; the set holds of each sensor the frame
+/// within tolerance of the anchor. Sets leave in order of capture time.
+///
 /// A set leaves as soon as its last frame is pushed. It also leaves, incomplete, as soon as no
 /// missing frame can come any more: each of the sensors that lack one has delivered a later frame,
-/// is set inactive, or max_wait has passed since the first frame of the set came in. Until every
-/// active sensor has delivered once (at most start_up_wait), incomplete sets are thrown away as
-/// `start_up`. A sensor that was waited for in vain kStallAfter times in a row is not waited for
-/// until it delivers again.
+/// is inactive or stalled; or when a frame has waited for max_wait. A sensor that was waited for in
+/// vain kStallAfter times in a row is stalled: not waited for until it delivers again. A frame that
+/// comes when its set has left is dropped as late.
+///
+/// Until every active sensor has delivered once (at most kStartUpWait from the first frame), sets
+/// that lack an active sensor are thrown away as start_up; so are the frames from before the last
+/// sensor's first.
 ///
 /// Capture times of one sensor must rise; a frame that does not is dropped as duplicate or
 /// backward, one further than kAbsurd from `now` as absurd, neither disturbs the others. A sensor
-/// whose clock was set back for good is believed again after kBelieveAfter consistent frames.
+/// whose times stay back but rise, because its clock was set back or one time was far ahead, is
+/// believed again with the kBelieveAfter-th such frame; what still waits with a later time is then
+/// dropped as absurd. When that is so of every live sensor, the order of sets begins anew. Frames
+/// captured ahead of `now` wait as if they came in when captured; a set ahead of `now` leaves only
+/// complete.
 ///
 /// \units   all times in nanoseconds on one clock, capture times and `now` alike.
 /// \thread  one caller at a time.
@@ -76,8 +87,9 @@ class LOCKSTEP_API Synchroniser {
     std::size_t num_frames = 0;
   };
 
-  /// `max_pending` frames of a sensor may wait at most; beyond it the oldest set leaves as it is
-  /// (at least 1).
+  /// `max_pending` frames of a sensor may wait at most (at least 1). Beyond it the oldest set
+  /// leaves as it is, or with OnMissing::drop is dropped as overflow. Where that set is ahead of
+  /// `now` the newest frames are dropped as overflow.
   Synchroniser(std::size_t num_sensors, SyncConfig config, std::size_t max_pending);
   ~Synchroniser();
   Synchroniser(Synchroniser&&) noexcept;
@@ -89,20 +101,23 @@ class LOCKSTEP_API Synchroniser {
   /// The next set that is due at `now`, in order of capture time. Call until it answers nothing.
   std::optional<Set> pop(Nanoseconds now);
 
-  /// When pop() must be called next though no frame came; nothing if it need not.
+  /// When pop() must be called next though no frame came; not after the last `now` if it is due
+  /// already, nothing if no frame waits.
   std::optional<Nanoseconds> deadline() const;
 
   /// Frames dropped since the last call.
   std::vector<Drop> take_drops();
 
-  /// An inactive sensor is not waited for. All are active at first. Its pending frames stay.
+  /// An inactive sensor is not waited for. All are active at first. Its pending frames stay, new
+  /// ones are taken; a set without it is still incomplete.
   void set_active(std::size_t sensor, bool active, Nanoseconds now);
 
   /// Changes tolerance, wait and policy from the next pop() on.
   void set_config(const SyncConfig& config);
   const SyncConfig& config() const;
 
-  /// Forgets every pending frame (they become drops, `flushed`) and starts as new.
+  /// Forgets every pending frame (they become drops, `flushed`) and starts as new, but for the
+  /// configuration and who is active.
   void reset();
 
  private:

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: MIT
+// Each sensor has a queue of frames that wait, its times rising. The earliest head of all queues is
+// the anchor; it and the heads within reach of it are the oldest set. That set is due once none of
+// the missing frames can come any more, or once a frame has waited long enough.
+//
+// A frame costs about the same however many sensors there are: of the heads only the earliest and
+// the longest wait are kept, and of the sensors that are waited for a single one, the witness:
+// while its frame is missing, the set is not due and nobody else need be looked at. Everything is
+// gone through only when a set leaves, once for its N frames.
+#include "lockstep/synchroniser.h"
+
+#include <algorithm>
+#include <cassert>
+#include <limits>
+#include <utility>
+
+namespace lockstep {
+namespace {
+
+// How many intervals between frames make a period that can be relied on, and how many it averages.
+constexpr int kIntervalsToTrust = 4;
+constexpr int kIntervalsToAverage = 8;
+
+// For durations that users choose; times themselves are known to be sane.
+Nanoseconds add_saturating(Nanoseconds time, Nanoseconds duration) {
+  if (time > Nanoseconds(0) && duration > Nanoseconds::max() - time) return Nanoseconds::max();
+  return time + duration;
+}
+
+// A frame that waits for partners.
+struct Pending {
+  Nanoseconds captured{0};
+  Nanoseconds waits_since{0};  // It came in, or was captured where that is said to be later.
+  std::uint64_t token = 0;
+};
+
+struct SensorState {
+  std::vector<Pending> pending;  // Oldest first; few, so a vector moves up cheaply.
+  bool active = true;
+  bool delivered = false;    // The next two hold.
+  Nanoseconds first{0};      // Capture time of its first good frame.
+  Nanoseconds last{0};       // Capture time of its newest good frame.
+  bool in_last_set = false;  // The set that left last had a frame of it.
+  int num_vain_waits = 0;    // In a row.
+  int num_doubted = 0;       // Backward frames in a row that rise among themselves.
+  Nanoseconds doubted{0};    // Capture time of the newest of those.
+  int num_intervals = 0;     // That `period` averages, up to kIntervalsToAverage.
+  Nanoseconds period{0};     // From frame to frame, as of late.
+
+  bool stalled() const { return num_vain_waits >= Synchroniser::kStallAfter; }
+
+  void learn_period(Nanoseconds interval) {
+    num_intervals = std::min(num_intervals + 1, kIntervalsToAverage);
+    period += (interval - period) / num_intervals;
+  }
+
+  // How far from a frame of this sensor one of the same instant may lie: well short of its next.
+  Nanoseconds most_reach() const {
+    return num_intervals < kIntervalsToTrust ? Nanoseconds::max() : period / 4 * 3;
+  }
+};
+
+// What the set that left last, or was thrown away, still means for frames that come after it.
+struct Departed {
+  Nanoseconds captured{0};
+  Nanoseconds reach{0};  // Of its anchor.
+  DropReason reason_for_late = DropReason::late;
+};
+
+}  // namespace
+
+struct Synchroniser::State {
+  State(std::size_t num_sensors, SyncConfig sync_config, std::size_t most_pending)
+      : config(sync_config),
+        max_pending(std::max<std::size_t>(most_pending, 1)),
+        sensors(num_sensors) {}
+
+  SyncConfig config;
+  std::size_t max_pending;
+  std::vector<SensorState> sensors;
+  std::vector<Drop> drops;
+  Nanoseconds now{0};  // Latest that we were told.
+
+  // Of the heads of all queues; the times hold if there is a head.
+  std::size_t num_heads = 0;
+  Nanoseconds anchor{0};  // Earliest capture time.
+  std::size_t anchor_sensor = 0;
+  Nanoseconds waits_since{0};    // Of the one that waits longest.
+  std::size_t num_overfull = 0;  // Queues longer than max_pending.
+
+  std::size_t witness = 0;  // A sensor that is waited for, as far as known.
+  std::optional<Departed> departed;
+
+  std::optional<Nanoseconds> first_push;
+  bool all_started = false;   // Every active sensor has delivered; then the next holds.
+  Nanoseconds started_at{0};  // Latest of their first capture times.
+
+  void drop(std::size_t sensor, std::uint64_t token, DropReason reason) {
+    drops.push_back({sensor, token, reason});
+  }
+
+  // How far from the anchor a frame of the same instant may lie. Whatever the tolerance, it ends
+  // short of a frame period: else after a lost frame the next one would be taken in its place, and
+  // so on for ever.
+  Nanoseconds anchor_reach() const {
+    return std::min(config.tolerance, sensors[anchor_sensor].most_reach());
+  }
+  Nanoseconds reach(const SensorState& sensor) const {
+    return std::max(std::min(anchor_reach(), sensor.most_reach()), Nanoseconds(0));
+  }
+  bool in_reach(const SensorState& sensor) const {
+    return !sensor.pending.empty() && sensor.pending.front().captured - anchor <= reach(sensor);
+  }
+
+  std::optional<DropReason> find_fault(SensorState& sensor, Nanoseconds captured);
+  void believe(std::size_t index, Nanoseconds captured);
+  void begin_again_if_all_went_back();
+  void drop_from(std::size_t index, Nanoseconds captured);
+  bool is_late(const SensorState& sensor, Nanoseconds captured) const;
+  void note_delivery(SensorState& sensor, Nanoseconds captured);
+  void note_start();
+  void enqueue(const Arrival& arrival);
+  void include_head(std::size_t index);
+  void survey();
+
+  bool is_awaited(const SensorState& sensor) const;
+  bool awaits_anyone();
+  bool is_complete() const;
+  Nanoseconds due_at();
+  bool relieve_overflow();
+  Set take_set();
+  std::optional<DropReason> reason_to_drop(const Set& set, bool early) const;
+  void discard(const Set& set, DropReason reason);
+};
+
+// What is wrong with a capture time, if anything. Counts towards belief.
+std::optional<DropReason> Synchroniser::State::find_fault(SensorState& sensor,
+                                                          Nanoseconds captured) {
+  if (captured > now + kAbsurd || captured < now - kAbsurd) return DropReason::absurd;
+  if (!sensor.delivered || captured > sensor.last) {
+    sensor.num_doubted = 0;
+    return std::nullopt;
+  }
+  if (captured == sensor.last || (sensor.num_doubted > 0 && captured == sensor.doubted))
+    return DropReason::duplicate;
+  const bool rises = sensor.num_doubted > 0 && captured > sensor.doubted;
+  sensor.num_doubted = rises ? sensor.num_doubted + 1 : 1;
+  sensor.doubted = captured;
+  if (sensor.num_doubted < kBelieveAfter) return DropReason::backward;
+  return std::nullopt;
+}
+
+// The sensor's clock really went back, or its times before were the wrong ones.
+void Synchroniser::State::believe(std::size_t index, Nanoseconds captured) {
+  SensorState& sensor = sensors[index];
+  sensor.num_doubted = 0;
+  sensor.num_vain_waits = 0;
+  sensor.last = captured;
+  drop_from(index, captured);
+  begin_again_if_all_went_back();
+  survey();
+}
+
+// Sets leave in order of capture time, so after one wrong or former time has left, everything that
+// is right now is late. Once no live sensor is beyond it any more, that order means nothing.
+void Synchroniser::State::begin_again_if_all_went_back() {
+  if (!departed) return;
+  for (const SensorState& sensor : sensors)
+    if (sensor.active && sensor.delivered && !sensor.stalled() && sensor.last > departed->captured)
+      return;
+  for (std::size_t i = 0; i < sensors.size(); ++i) drop_from(i, departed->captured);
+  departed.reset();
+}
+
+// Drops what waits with this capture time or a later one; survey() must follow.
+void Synchroniser::State::drop_from(std::size_t index, Nanoseconds captured) {
+  auto& pending = sensors[index].pending;
+  for (; !pending.empty() && pending.back().captured >= captured; pending.pop_back())
+    drop(index, pending.back().token, DropReason::absurd);
+}
+
+bool Synchroniser::State::is_late(const SensorState& sensor, Nanoseconds captured) const {
+  if (!departed) return false;
+  if (captured <= departed->captured) return true;
+  return !sensor.in_last_set &&
+         captured - departed->captured <= std::min(departed->reach, sensor.most_reach());
+}
+
+// The sensor lives, whatever becomes of the frame.
+void Synchroniser::State::note_delivery(SensorState& sensor, Nanoseconds captured) {
+  sensor.num_vain_waits = 0;
+  if (sensor.delivered) {
+    if (captured > sensor.last) sensor.learn_period(captured - sensor.last);
+  } else {
+    sensor.delivered = true;
+    sensor.first = captured;
+    note_start();
+  }
+  sensor.last = captured;
+}
+
+void Synchroniser::State::note_start() {
+  if (all_started) return;
+  bool any = false;
+  Nanoseconds latest_first = Nanoseconds::min();
+  for (const SensorState& sensor : sensors) {
+    if (!sensor.active) continue;
+    if (!sensor.delivered) return;
+    any = true;
+    latest_first = std::max(latest_first, sensor.first);
+  }
+  all_started = any;
+  started_at = latest_first;
+}
+
+void Synchroniser::State::enqueue(const Arrival& arrival) {
+  auto& pending = sensors[arrival.sensor].pending;
+  pending.push_back({arrival.captured, std::max(now, arrival.captured), arrival.token});
+  if (pending.size() == 1) include_head(arrival.sensor);
+  if (pending.size() == max_pending + 1) ++num_overfull;
+}
+
+void Synchroniser::State::include_head(std::size_t index) {
+  const Pending& head = sensors[index].pending.front();
+  const bool first = num_heads++ == 0;
+  waits_since = first ? head.waits_since : std::min(waits_since, head.waits_since);
+  if (!first && head.captured >= anchor) return;
+  anchor = head.captured;
+  anchor_sensor = index;
+}
+
+// Looks at every queue anew, after some were shortened.
+void Synchroniser::State::survey() {
+  num_heads = 0;
+  num_overfull = 0;
+  for (std::size_t i = 0; i < sensors.size(); ++i) {
+    if (!sensors[i].pending.empty()) include_head(i);
+    if (sensors[i].pending.size() > max_pending) ++num_overfull;
+  }
+}
+
+// Whether the oldest set lacks a frame of this sensor that could still come.
+bool Synchroniser::State::is_awaited(const SensorState& sensor) const {
+  return sensor.active && sensor.pending.empty() && !sensor.stalled() &&
+         (!sensor.delivered || sensor.last - anchor < reach(sensor));
+}
+
+bool Synchroniser::State::awaits_anyone() {
+  for (std::size_t tried = 0; tried < sensors.size(); ++tried) {
+    if (is_awaited(sensors[witness])) return true;
+    witness = witness + 1 < sensors.size() ? witness + 1 : 0;
+  }
+  return false;
+}
+
+bool Synchroniser::State::is_complete() const {
+  return num_heads == sensors.size() &&
+         std::all_of(sensors.begin(), sensors.end(),
+                     [this](const SensorState& sensor) { return in_reach(sensor); });
+}
+
+// When the oldest set leaves. A set that lacks frames does not leave before its own capture time:
+// a wrong time far ahead would make everything until then late.
+Nanoseconds Synchroniser::State::due_at() {
+  if (is_complete()) return now;
+  return awaits_anyone() ? add_saturating(waits_since, config.max_wait) : anchor;
+}
+
+// Whether the oldest set must leave early because a queue is too long. Where it is stamped ahead
+// of now, leaving early would not help; then what came last is dropped.
+bool Synchroniser::State::relieve_overflow() {
+  if (num_overfull == 0) return false;
+  if (anchor <= now) return true;
+  for (std::size_t i = 0; i < sensors.size(); ++i) {
+    auto& pending = sensors[i].pending;
+    for (; pending.size() > max_pending; pending.pop_back())
+      drop(i, pending.back().token, DropReason::overflow);
+  }
+  num_overfull = 0;
+  return false;
+}
+
+// Takes the oldest set out of the queues. Whoever is still awaited was so in vain.
+Synchroniser::Set Synchroniser::State::take_set() {
+  Set set;
+  set.tokens.resize(sensors.size());
+  set.captured = anchor;
+  departed = Departed{anchor, anchor_reach(), DropReason::late};
+  for (std::size_t i = 0; i < sensors.size(); ++i) {
+    SensorState& sensor = sensors[i];
+    auto& pending = sensor.pending;
+    sensor.in_last_set = in_reach(sensor);
+    if (sensor.in_last_set) {
+      set.tokens[i] = pending.front().token;
+      set.skew = std::max(set.skew, pending.front().captured - anchor);
+      ++set.num_frames;
+      pending.erase(pending.begin());
+    } else if (is_awaited(sensor)) {
+      ++sensor.num_vain_waits;
+    }
+  }
+  survey();
+  return set;
+}
+
+// Why a set that is due does not leave; nothing if it does. `early`: for want of room.
+std::optional<DropReason> Synchroniser::State::reason_to_drop(const Set& set, bool early) const {
+  if (set.num_frames == sensors.size()) return std::nullopt;
+  const bool lacks_active = std::any_of(sensors.begin(), sensors.end(), [](const auto& sensor) {
+    return sensor.active && !sensor.in_last_set;
+  });
+  const bool starting =
+      first_push && now - *first_push < kStartUpWait && (!all_started || set.captured < started_at);
+  if (starting && lacks_active) return DropReason::start_up;
+  if (config.on_missing != OnMissing::drop) return std::nullopt;
+  return early ? DropReason::overflow : DropReason::unmatched;
+}
+
+void Synchroniser::State::discard(const Set& set, DropReason reason) {
+  for (std::size_t i = 0; i < set.tokens.size(); ++i)
+    if (set.tokens[i]) drop(i, *set.tokens[i], reason);
+  if (reason == DropReason::start_up) departed->reason_for_late = reason;
+}
+
+Synchroniser::Synchroniser(std::size_t num_sensors, SyncConfig config, std::size_t max_pending)
+    : state_(std::make_unique<State>(num_sensors, config, max_pending)) {}
+Synchroniser::~Synchroniser() = default;
+Synchroniser::Synchroniser(Synchroniser&&) noexcept = default;
+Synchroniser& Synchroniser::operator=(Synchroniser&&) noexcept = default;
+
+void Synchroniser::push(const Arrival& arrival, Nanoseconds now) {
+  State& state = *state_;
+  assert(arrival.sensor < state.sensors.size());
+  state.now = std::max(state.now, now);
+  if (!state.first_push) state.first_push = state.now;
+  SensorState& sensor = state.sensors[arrival.sensor];
+  if (const auto fault = state.find_fault(sensor, arrival.captured)) {
+    state.drop(arrival.sensor, arrival.token, *fault);
+    return;
+  }
+  if (sensor.delivered && arrival.captured < sensor.last)
+    state.believe(arrival.sensor, arrival.captured);
+  state.note_delivery(sensor, arrival.captured);
+  if (state.is_late(sensor, arrival.captured))
+    state.drop(arrival.sensor, arrival.token, state.departed->reason_for_late);
+  else
+    state.enqueue(arrival);
+}
+
+std::optional<Synchroniser::Set> Synchroniser::pop(Nanoseconds now) {
+  State& state = *state_;
+  state.now = std::max(state.now, now);
+  while (state.num_heads > 0) {
+    const bool due = state.due_at() <= state.now;
+    if (!due && !state.relieve_overflow()) break;
+    Set set = state.take_set();
+    const auto reason = state.reason_to_drop(set, !due);
+    if (!reason) return set;
+    state.discard(set, *reason);
+  }
+  return std::nullopt;
+}
+
+std::optional<Nanoseconds> Synchroniser::deadline() const {
+  if (state_->num_heads == 0) return std::nullopt;
+  return state_->due_at();
+}
+
+std::vector<Synchroniser::Drop> Synchroniser::take_drops() {
+  return std::exchange(state_->drops, {});
+}
+
+void Synchroniser::set_active(std::size_t sensor, bool active, Nanoseconds now) {
+  assert(sensor < state_->sensors.size());
+  state_->now = std::max(state_->now, now);
+  state_->sensors[sensor].active = active;
+  state_->note_start();
+}
+
+void Synchroniser::set_config(const SyncConfig& config) { state_->config = config; }
+const SyncConfig& Synchroniser::config() const { return state_->config; }
+
+void Synchroniser::reset() {
+  State fresh(state_->sensors.size(), state_->config, state_->max_pending);
+  fresh.now = state_->now;
+  fresh.drops = std::move(state_->drops);
+  for (std::size_t i = 0; i < fresh.sensors.size(); ++i) {
+    fresh.sensors[i].active = state_->sensors[i].active;
+    for (const Pending& frame : state_->sensors[i].pending)
+      fresh.drop(i, frame.token, DropReason::flushed);
+  }
+  *state_ = std::move(fresh);
+}
+
+}  // namespace lockstep
