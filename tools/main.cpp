@@ -7,7 +7,6 @@
 #include "bench.h"
 #include "exit_status.h"
 #include "lockstep/sensor_spec.h"
-#include "mosaic.h"
 #include "sensors.h"
 #include "verify.h"
 

@@ -11,9 +11,9 @@
 
 #include "exit_status.h"
 #include "json.h"
-#include "mosaic.h"
 #include "recording_check.h"
 #include "recording_reader.h"
+#include "tiles.h"
 
 namespace lockstep::tools {
 namespace {
@@ -59,7 +59,7 @@ Nanoseconds period_of(const Pictures& pictures) {
 Grid grid_of(const VerifyOptions& options, const Pictures& pictures) {
   if (options.stream) return {1, 1};
   if (options.rows && options.columns) return {*options.rows, *options.columns};
-  Grid grid;
+  Grid grid{1, 1};
   std::size_t most = 0;
   for (const auto& picture : pictures) {
     const auto found = find_grid(picture->luma());

@@ -10,8 +10,8 @@ namespace lockstep::tools {
 
 struct VerifyOptions {
   std::string file;
-  std::optional<std::size_t> rows;           ///< With `columns`; found out if not given.
-  std::optional<std::size_t> columns;        ///< With `rows`.
+  std::optional<std::uint32_t> rows;         ///< With `columns`; found out if not given.
+  std::optional<std::uint32_t> columns;      ///< With `rows`.
   std::optional<std::size_t> sensors;        ///< Found out if not given.
   bool stream = false;                       ///< One sensor's pictures, whichever it is.
   std::optional<std::int64_t> tolerance_us;  ///< Half a frame period if not given.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "mosaic.h"
+#include "tiles.h"
 
 #include <gtest/gtest.h>
 
@@ -20,20 +20,15 @@ class Mosaic {
   }
 
   void show(std::size_t tile, std::size_t sensor) {
-    const std::size_t row = tile / grid_.columns;
-    const std::size_t column = tile % grid_.columns;
-    const std::size_t left = column * kWidth / grid_.columns;
-    const std::size_t top = row * kHeight / grid_.rows;
-    const auto width = static_cast<std::uint32_t>((column + 1) * kWidth / grid_.columns - left);
-    const auto height = static_cast<std::uint32_t>((row + 1) * kHeight / grid_.rows - top);
-    const Format format{PixelFormat::gray8, width, height, {}};
-    const auto layout = default_layout(PixelFormat::gray8, width, height);
+    const Rectangle place = tile_of(tile, grid_, kWidth, kHeight);
+    const Format format{PixelFormat::gray8, place.width, place.height, {}};
+    const auto layout = default_layout(PixelFormat::gray8, place.width, place.height);
     std::vector<std::byte> picture(layout->size_bytes, std::byte{128});
     paint_code({.sensor = static_cast<std::uint8_t>(sensor), .sequence = 7}, format, *layout,
                picture);
-    for (std::size_t y = 0; y < height; ++y)
-      std::memcpy(&pixels_[(top + y) * kWidth + left], &picture[y * layout->planes[0].stride_bytes],
-                  width);
+    for (std::size_t y = 0; y < place.height; ++y)
+      std::memcpy(&pixels_[(place.y + y) * kWidth + place.x],
+                  &picture[y * layout->planes[0].stride_bytes], place.width);
   }
 
   LumaView luma() const { return {pixels_, kWidth, kHeight, kWidth, 1}; }
@@ -43,7 +38,7 @@ class Mosaic {
   std::vector<std::byte> pixels_ = std::vector<std::byte>(kWidth * kHeight, std::byte{128});
 };
 
-TEST(Mosaic, EachTileIsReadAtItsPlace) {
+TEST(Tiles, EachTileIsReadAtItsPlace) {
   const Mosaic mosaic({2, 3}, 5);
   const auto codes = read_tiles(mosaic.luma(), {2, 3});
   ASSERT_EQ(codes.size(), 6u);
@@ -54,25 +49,25 @@ TEST(Mosaic, EachTileIsReadAtItsPlace) {
   EXPECT_FALSE(codes[5]);
 }
 
-TEST(Mosaic, EveryGridThatHasRoomForCodesIsFound) {
+TEST(Tiles, EveryGridThatHasRoomForCodesIsFound) {
   for (const Grid grid :
        {Grid{1, 1}, {1, 2}, {2, 1}, {2, 2}, {3, 2}, {2, 4}, {4, 4}, {8, 8}, {7, 5}})
     EXPECT_EQ(find_grid(Mosaic(grid, grid.rows * grid.columns).luma()), grid)
         << grid.rows << " x " << grid.columns;
 }
 
-TEST(Mosaic, AGridWithEmptyTilesIsFound) {
+TEST(Tiles, AGridWithEmptyTilesIsFound) {
   EXPECT_EQ(find_grid(Mosaic({2, 2}, 3).luma()), (Grid{2, 2}));
 }
 
-TEST(Mosaic, AGridWithSensorsInWrongPlacesIsFound) {
+TEST(Tiles, AGridWithSensorsInWrongPlacesIsFound) {
   Mosaic mosaic({2, 2}, 4);
   mosaic.show(0, 3);
   mosaic.show(3, 0);
   EXPECT_EQ(find_grid(mosaic.luma()), (Grid{2, 2}));
 }
 
-TEST(Mosaic, APictureWithoutCodesHasNoGrid) { EXPECT_FALSE(find_grid(Mosaic({1, 1}, 0).luma())); }
+TEST(Tiles, APictureWithoutCodesHasNoGrid) { EXPECT_FALSE(find_grid(Mosaic({1, 1}, 0).luma())); }
 
 }  // namespace
 }  // namespace lockstep::tools
