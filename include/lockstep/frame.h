@@ -53,19 +53,18 @@ enum class FdKind : std::uint8_t {
 
 LOCKSTEP_API const char* to_string(FdKind kind);
 
-/// Pixels in memory, for as long as this object lives: a slot of an arena, or a buffer that a
-/// sensor lent.
+/// Pixels in memory, for as long as this object lives: a slot of an arena, or a buffer that a sensor lent.
 ///
 /// Dropping the last reference gives the slot back to the rig, or the buffer back to its sensor,
-/// whenever that is and even after the rig itself is gone. \thread  data may be read from any
-/// thread; destruction too.
+/// whenever that is and even after the rig itself is gone.
+///
+/// \thread  data may be read from any thread; destruction too.
 struct Pixels {
   std::byte* data = nullptr;  ///< Start of the slot; planes lie at Layout's offsets.
   std::size_t size_bytes = 0;
-  int fd =
-      -1;  ///< Starts at offset 0 and reaches this slot only. Owned by the arena: dup() to keep.
+  int fd = -1;  ///< Offset 0 is data's first byte; reaches this slot only. dup() to keep it.
   FdKind fd_kind = FdKind::none;
-  std::shared_ptr<Arena> arena;  ///< The arena that the slot is in; null where the sensor lent it.
+  const Arena* arena = nullptr;  ///< The arena that the slot is in; null where the sensor lent it.
   std::size_t slot = 0;          ///< Place in that arena.
 };
 
@@ -84,8 +83,8 @@ struct Batch {
   std::vector<Frame> frames;  ///< One per sensor, in slot order, missing ones included.
   Timestamp captured;         ///< Capture time of the anchor: the earliest fresh frame.
   Nanoseconds skew{0};        ///< Latest minus earliest capture time of the fresh frames.
-  Nanoseconds ready_at{
-      0};  ///< When its last frame became ready. \units the rig's clock, see Rig::now().
+  /// When its last frame became ready. \units the rig's clock, see Rig::now().
+  Nanoseconds ready_at{0};
   /// The arena that holds every frame at its slot, or null where the batch is by reference. Missing
   /// slots hold stale pixels.
   std::shared_ptr<Arena> arena;

@@ -138,13 +138,14 @@ class LOCKSTEP_API Rig {
   /// Stops the sensors; counters stay until the next start().
   void stop();
 
-  /// Tells that `batch` has left the caller's hands, for the latency in stats(). \thread as
-  /// next_batch().
+  /// Tells that `batch` has left the caller's hands, for the latency in stats().
+  /// \thread  as next_batch().
   void report_departure(const Batch& batch);
 
   /// Applies settings to every sensor under a new revision, which it returns. Each frame tells from
-  /// when on it holds. \errors  not_supported  names the sensors without such controls; the others
-  /// have it.
+  /// when on it holds.
+  /// \errors  not_supported  names the sensors without such controls; the others have it.
+  /// \thread  as next_batch().
   Result<std::uint32_t> apply(const Settings& settings);
 
   /// Changes grouping while running; fixes tolerance and wait to these values.

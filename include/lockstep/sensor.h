@@ -87,8 +87,8 @@ struct Delivered {
   std::size_t arena_index = kLent;     ///< Which queued slot was filled, or kLent.
   std::shared_ptr<const Pixels> lent;  ///< The sensor's own buffer where arena_index is kLent.
   FrameInfo info;                      ///< `sensor` is filled in by the rig.
-  Nanoseconds ready_at{
-      0};  ///< When it became ready. \units monotonic clock, or virtual (see next_event()).
+  /// When it became ready. \units monotonic clock, or virtual (see next_event()).
+  Nanoseconds ready_at{0};
   bool corrupt = false;       ///< Count it, do not pass it on; the slot is free again.
   std::uint32_t skipped = 0;  ///< Frames that the sensor lost since the last one delivered.
 };
@@ -144,7 +144,8 @@ class LOCKSTEP_API Sensor {
   virtual void stop() = 0;
 
   /// Opens, configures, attaches and starts again as before the loss. May take as long as the
-  /// device takes. \errors  as the single steps; the sensor stays lost.
+  /// device takes.
+  /// \errors  as the single steps; the sensor stays lost.
   virtual Result<void> restart() = 0;
 
   /// An fd that poll() finds readable (POLLIN) or broken (POLLERR, POLLHUP) when dequeue() has
@@ -152,7 +153,8 @@ class LOCKSTEP_API Sensor {
   virtual int readable_fd() const = 0;
 
   /// On a virtual clock (`realtime=false`): the time at which dequeue() will next have something to
-  /// say, given that a slot is queued. Nothing for sensors on the real clock.
+  /// say; while lost, the time at which restart() can work. Nothing while no slot is queued to a
+  /// filling sensor, and for sensors on the real clock. Changes only by calls of this object.
   virtual std::optional<Nanoseconds> next_event() const { return std::nullopt; }
 
   /// Asks for new settings under a revision; frames tell from when on they hold.

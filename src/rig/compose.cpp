@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+// From a set of frames to a batch: who is missing, what lies where, and the one copy where it is asked for.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "rig/state.h"
+
+namespace lockstep {
+namespace {
+
+// Copies a frame from its own layout to another of the same format.
+void copy_frame(const std::byte* from, const Layout& from_layout, std::byte* to,
+                const Layout& to_layout) {
+  if (from_layout == to_layout) {
+    std::memcpy(to, from, to_layout.size_bytes);
+    return;
+  }
+  for (std::size_t p = 0; p < to_layout.num_planes; ++p) {
+    const Plane& source = from_layout.planes[p];
+    const Plane& target = to_layout.planes[p];
+    for (std::size_t row = 0; row < target.rows; ++row)
+      std::memcpy(to + target.offset_bytes + row * target.stride_bytes,
+                  from + source.offset_bytes + row * source.stride_bytes, target.row_bytes);
+  }
+}
+
+}  // namespace
+
+std::optional<Batch> Rig::State::compose(const Synchroniser::Set& set) {
+  // In real time frames keep coming while downstream holds every batch: theirs are the ones to go.
+  if (!may_compose() || pool->batches_out() >= config.max_batches) {
+    drop_set(set, DropReason::downstream_full);
+    return std::nullopt;
+  }
+  Batch batch;
+  batch.captured = {set.captured, clock};
+  batch.skew = set.skew;
+  batch.frames.resize(sensors.size());
+  const bool keep = synchroniser->config().on_missing == OnMissing::repeat;
+  for (std::size_t i = 0; i < sensors.size(); ++i) {
+    if (set.tokens[i]) {
+      PendingFrame pending_frame = take_pending(*set.tokens[i]);
+      batch.ready_at = std::max(batch.ready_at, pending_frame.ready_at);
+      if (keep) sensors[i].last = pending_frame;
+      place(batch.frames[i], i, FrameState::fresh, std::move(pending_frame));
+    } else if (keep && sensors[i].last) {
+      place(batch.frames[i], i, FrameState::repeated, *sensors[i].last);
+    } else {
+      batch.frames[i].info.sensor = static_cast<std::uint32_t>(i);
+    }
+    if (!keep) sensors[i].last.reset();
+  }
+  if (config.layout != BatchLayout::reference) batch.arena = common_arena(batch);
+  if (config.layout == BatchLayout::contiguous && !batch.arena) compact(batch);
+
+  auto ticket = std::make_shared<SlotPool::Ticket>(pool);
+  for (Frame& frame : batch.frames)
+    if (frame.pixels) frame.pixels = SlotPool::with_ticket(std::move(frame.pixels), ticket);
+  batch.number = next_batch_number++;
+  count_batch(batch, set.num_frames);
+  return batch;
+}
+
+void Rig::State::place(Frame& frame, std::size_t index, FrameState state,
+                       PendingFrame pending_frame) {
+  frame.state = state;
+  frame.info = pending_frame.info;
+  frame.layout = sensors[index].stream.layout;
+  frame.pixels = std::move(pending_frame.pixels);
+}
+
+void Rig::State::drop_set(const Synchroniser::Set& set, DropReason reason) {
+  for (std::size_t i = 0; i < sensors.size(); ++i) {
+    if (!set.tokens[i]) continue;
+    take_pending(*set.tokens[i]);
+    drop(i, reason, 1);
+  }
+  MutexLock lock(mutex);
+  ++stats.dropped_batches;
+}
+
+bool Rig::State::in_place(const Frame& frame, std::size_t index, const Arena* arena) const {
+  return frame.pixels->arena == arena && frame.pixels->slot == index &&
+         frame.layout == arena_layout;
+}
+
+std::shared_ptr<Arena> Rig::State::common_arena(const Batch& batch) const {
+  const Arena* arena = nullptr;
+  for (std::size_t i = 0; i < batch.frames.size(); ++i) {
+    const Frame& frame = batch.frames[i];
+    if (!frame.pixels) continue;
+    if (arena == nullptr) arena = frame.pixels->arena;
+    if (arena == nullptr || !in_place(frame, i, arena)) return nullptr;
+  }
+  for (std::size_t k = 0; k < pool->num_arenas(); ++k)
+    if (pool->arena(k).get() == arena) return pool->arena(k);
+  return nullptr;
+}
+
+std::size_t Rig::State::arena_to_compact_into(const Batch& batch) const {
+  std::size_t best = pool->num_arenas();
+  std::size_t most = 0;
+  for (std::size_t k = 0; k < pool->num_arenas(); ++k) {
+    std::size_t num_in_place = 0;
+    bool fits = true;
+    for (std::size_t i = 0; i < batch.frames.size() && fits; ++i) {
+      if (!batch.frames[i].pixels) continue;
+      const bool there = in_place(batch.frames[i], i, pool->arena(k).get());
+      num_in_place += there;
+      fits = there || pool->is_free(k, i);
+    }
+    if (!fits || (best < pool->num_arenas() && num_in_place <= most)) continue;
+    best = k;
+    most = num_in_place;
+  }
+  return best;
+}
+
+void Rig::State::compact(Batch& batch) {
+  // There is always one: allocate() keeps an arena to copy into for every batch that may be out.
+  const std::size_t target = arena_to_compact_into(batch);
+  if (target == pool->num_arenas()) return;
+  const std::shared_ptr<Arena>& arena = pool->arena(target);
+  for (std::size_t i = 0; i < batch.frames.size(); ++i) {
+    Frame& frame = batch.frames[i];
+    if (!frame.pixels || in_place(frame, i, arena.get())) continue;
+    pool->take(target, i);
+    copy_frame(frame.pixels->data, frame.layout, arena->slot(i).data, arena_layout);
+    frame.pixels = pool->hold(target, i);
+    frame.layout = arena_layout;
+    ++frame.info.copies;
+    MutexLock lock(mutex);
+    ++stats.sensors[i].copies;
+  }
+  batch.arena = arena;
+}
+
+void Rig::State::count_batch(const Batch& batch, std::size_t num_fresh) {
+  MutexLock lock(mutex);
+  ++stats.batches;
+  stats.incomplete += num_fresh < sensors.size();
+  stats.by_reference += !batch.contiguous();
+  if (num_fresh > 1) stats.skew.add(batch.skew);
+  for (std::size_t i = 0; i < sensors.size(); ++i) {
+    RigStats::PerSensor& sensor = stats.sensors[i];
+    sensor.frames += batch.frames[i].state == FrameState::fresh;
+    sensor.repeated += batch.frames[i].state == FrameState::repeated;
+    sensor.missing += batch.frames[i].state == FrameState::missing;
+  }
+}
+
+}  // namespace lockstep

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "lockstep/sensor.h"
+#include "lockstep/time.h"
+
+namespace lockstep {
+
+/// Counts dropped frames by sensor and reason, and tells of them at most once a second each.
+///
+/// \thread  one caller at a time.
+class DropCounter {
+ public:
+  using Counts = std::array<std::uint64_t, kNumDropReasons>;
+  /// Called with how many were dropped since it was last told of that sensor and reason.
+  using Tell = std::function<void(std::size_t sensor, DropReason reason, std::uint64_t count)>;
+
+  void reset(std::size_t num_sensors) {
+    counters_.assign(num_sensors, {});
+    untold_ = false;
+  }
+
+  void add(std::size_t sensor, DropReason reason, std::uint64_t count) {
+    auto& counter = counters_[sensor];
+    counter.untold[static_cast<std::size_t>(reason)] += count;
+    untold_ = true;
+  }
+
+  /// Tells what is due at `now`; all of it if `all`.
+  void tell(Nanoseconds now, bool all, const Tell& tell) {
+    if (!untold_) return;
+    untold_ = false;
+    for (std::size_t i = 0; i < counters_.size(); ++i) {
+      for (std::size_t r = 0; r < kNumDropReasons; ++r) {
+        Counter& counter = counters_[i];
+        if (counter.untold[r] == 0) continue;
+        if (!all && now < counter.next_told[r]) {
+          untold_ = true;
+          continue;
+        }
+        counter.next_told[r] = now + std::chrono::seconds(1);
+        tell(i, static_cast<DropReason>(r), std::exchange(counter.untold[r], 0));
+      }
+    }
+  }
+
+ private:
+  struct Counter {
+    Counts untold{};
+    std::array<Nanoseconds, kNumDropReasons> next_told{};
+  };
+  std::vector<Counter> counters_;
+  bool untold_ = false;
+};
+
+}  // namespace lockstep

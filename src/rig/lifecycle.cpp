@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+// Opening, setting up, starting and stopping the sensors of a rig.
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <string>
+#include <utility>
+
+#include "rig/state.h"
+
+namespace lockstep {
+namespace {
+
+constexpr std::size_t kMaxBatches = 64;
+// A driver needs one slot to fill and one to go on with; one more covers the time until a set has left.
+constexpr std::size_t kMinDepth = 3;
+// Beyond those downstream and in the sensors' pipes: one for the frames kept for on-missing=repeat.
+constexpr std::size_t kKeptArenas = 1;
+
+// Two names of one device compare equal: /dev/video0 and /dev/v4l/by-id/....
+std::string canonical_name(const SensorSpec& spec) {
+  std::error_code ignored;
+  const auto path = std::filesystem::weakly_canonical(spec.device, ignored);
+  return spec.backend + ":" + (path.empty() ? spec.device : path.string());
+}
+
+Result<void> check_config(const RigConfig& config) {
+  if (config.sensors.empty() || config.sensors.size() > kMaxSensors)
+    return Error{Errc::invalid_argument, 0,
+                 std::to_string(config.sensors.size()) + " sensors, wanted 1 to " +
+                     std::to_string(kMaxSensors)};
+  if (config.max_batches < 1 || config.max_batches > kMaxBatches)
+    return Error{Errc::invalid_argument, 0,
+                 "max-batches " + std::to_string(config.max_batches) + ", wanted 1 to " +
+                     std::to_string(kMaxBatches)};
+  for (std::size_t i = 0; i < config.sensors.size(); ++i) {
+    for (std::size_t j = 0; j < i && !config.sensors[i].device.empty(); ++j) {
+      if (canonical_name(config.sensors[i]) != canonical_name(config.sensors[j])) continue;
+      return Error{Errc::invalid_argument, 0,
+                   "sensors " + std::to_string(j) + " and " + std::to_string(i) +
+                       " are the same device; name each device once: " + config.sensors[i].device};
+    }
+  }
+  return {};
+}
+
+std::string offers_text(const std::vector<RigSensor>& sensors) {
+  std::string text;
+  for (std::size_t i = 0; i < sensors.size(); ++i) {
+    text += "\n  sensor " + std::to_string(i) + " (" + sensors[i].name + "):";
+    if (sensors[i].formats.empty()) text += " nothing that we know";
+    for (const FormatOffer& offer : sensors[i].formats) text += "\n    " + to_string(offer);
+  }
+  return text;
+}
+
+Nanoseconds period_of(const Format& format) {
+  const std::uint64_t rate = std::max(format.framerate.numerator, 1u);
+  return Nanoseconds(std::uint64_t{1'000'000'000} * format.framerate.denominator / rate);
+}
+
+}  // namespace
+
+Result<void> Rig::State::open_sensors() {
+  if (auto valid = check_config(config); !valid) return valid.error();
+  auto backend = find_memory_backend(config.memory);
+  if (!backend) return backend.error();
+  memory = *backend;
+  if (auto available = memory->available(); !available) return available.error();
+
+  epoll = UniqueFd(epoll_create1(EPOLL_CLOEXEC));
+  wake = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!epoll || !wake) return system_error(errno, "make an epoll and an eventfd");
+  if (auto added = add_to_epoll(wake.get(), kWakeKey); !added) return added.error();
+
+  for (const SensorSpec& spec : config.sensors) {
+    auto kind = find_sensor_backend(spec.backend);
+    if (!kind) return kind.error();
+    auto sensor = (*kind)->open(spec);
+    if (!sensor) return sensor.error();
+    RigSensor& added = sensors.emplace_back();
+    added.name = to_string(spec);
+    added.sensor = *std::move(sensor);
+    added.sensor->set_index(static_cast<std::uint32_t>(sensors.size() - 1));
+    added.formats = added.sensor->describe().formats;
+    if (sensors.size() == 1) clock = added.sensor->clock();
+    if ((added.sensor->clock() == Clock::simulated) != (clock == Clock::simulated))
+      return Error{Errc::invalid_argument, 0,
+                   "sensors with and without realtime=false in one rig; give it to all or none"};
+  }
+  MutexLock lock(mutex);
+  sync = config.sync;
+  stats.sensors.resize(sensors.size());
+  for (std::size_t i = 0; i < sensors.size(); ++i) stats.sensors[i].name = sensors[i].name;
+  return {};
+}
+
+Result<void> Rig::State::add_to_epoll(int fd, std::uint32_t key) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u32 = key;
+  if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) < 0)
+    return system_error(errno, "watch an fd");
+  return {};
+}
+
+Result<std::vector<FormatOffer>> Rig::formats() const {
+  std::vector<FormatOffer> common = state_->sensors.front().formats;
+  for (const RigSensor& sensor : state_->sensors) common = intersect(common, sensor.formats);
+  if (!common.empty()) return common;
+  return Error{
+      Errc::no_common_format, 0,
+      "the sensors share no format, size and rate; they offer:" + offers_text(state_->sensors)};
+}
+
+Result<void> Rig::configure(const Format& wanted) {
+  State& state = *state_;
+  state.stop_sensors();
+  auto layout = default_layout(wanted.pixel_format, wanted.width, wanted.height);
+  if (!layout) return layout.error();
+  state.format = wanted;
+  state.arena_layout = *layout;
+  std::size_t depth = kMinDepth;
+  std::size_t slot_bytes = layout->size_bytes;
+  bool layout_chosen = false;
+  for (RigSensor& sensor : state.sensors) {
+    // The first that fills slots decides how they are laid out; the others are asked for the same.
+    auto stream = sensor.sensor->configure(wanted, state.arena_layout, state.memory->fd_kind());
+    if (!stream) {
+      Error error = std::move(stream).error();
+      error.what = "set " + sensor.name + " to " + to_string(wanted) + ": " + error.what;
+      return error;
+    }
+    sensor.stream = *std::move(stream);
+    slot_bytes = std::max({slot_bytes, sensor.stream.slot_bytes, sensor.stream.layout.size_bytes});
+    if (sensor.stream.delivery != Delivery::fill) continue;
+    depth = std::max(depth, sensor.stream.min_queued + 1);
+    if (!layout_chosen) state.arena_layout = sensor.stream.layout;
+    layout_chosen = true;
+  }
+  if (auto allocated = state.allocate(depth, slot_bytes); !allocated) return allocated.error();
+  MutexLock lock(state.mutex);
+  if (state.config.half_period_tolerance && !state.sync_changed)
+    state.sync.tolerance = period_of(wanted) / 2;
+  if (state.config.one_period_wait && !state.sync_changed) state.sync.max_wait = period_of(wanted);
+  for (std::size_t i = 0; i < state.sensors.size(); ++i)
+    state.stats.sensors[i].io = state.sensors[i].stream.io;
+  return {};
+}
+
+Result<void> Rig::State::allocate(std::size_t depth, std::size_t slot_bytes) {
+  if (pool) epoll_ctl(epoll.get(), EPOLL_CTL_DEL, pool->notice_fd(), nullptr);
+  feeder.reset();
+  pool.reset();
+  const std::size_t num_fed = config.max_batches + depth + kKeptArenas;
+  // Slots that sensors fill out of step lie scattered, and no arena may be whole: copies go to arenas of their own.
+  const std::size_t num_copied = config.layout == BatchLayout::contiguous ? config.max_batches : 0;
+  auto made = SlotPool::make(*memory, num_fed + num_copied, sensors.size(), slot_bytes);
+  if (!made) return made.error();
+  pool = *std::move(made);
+  if (auto added = add_to_epoll(pool->notice_fd(), kNoticeKey); !added) return added.error();
+  feeder.emplace(pool, num_fed, depth,
+                 [this](std::size_t i, std::size_t arena) { return queue_slot(i, arena); });
+  pipe_depth = depth;
+  for (std::size_t i = 0; i < sensors.size(); ++i) {
+    std::vector<SlotView> slots;
+    for (std::size_t k = 0; k < num_fed; ++k) slots.push_back(pool->arena(k)->slot(i));
+    if (auto attached = sensors[i].sensor->attach(slots); !attached) {
+      Error error = std::move(attached).error();
+      error.what = "give " + sensors[i].name + " its slots: " + error.what;
+      return error;
+    }
+  }
+  return {};
+}
+
+Result<void> Rig::start() {
+  State& state = *state_;
+  if (!state.pool)
+    return Error{Errc::invalid_argument, 0, "start() of a rig that was not configured"};
+  if (state.running) return {};
+  return state.start_sensors();
+}
+
+Result<void> Rig::State::start_sensors() {
+  {
+    MutexLock lock(mutex);
+    RigStats fresh;
+    for (const auto& sensor : stats.sensors)
+      fresh.sensors.push_back({.name = sensor.name, .io = sensor.io});
+    stats = std::move(fresh);
+    sync_changed = false;
+    synchroniser.emplace(sensors.size(), sync, std::max<std::size_t>(pipe_depth - 1, 1));
+  }
+  drops.reset(sensors.size());
+  next_batch_number = 0;
+  virtual_now.store(0);
+  running = true;
+  for (std::size_t i = 0; i < sensors.size(); ++i) {
+    RigSensor& sensor = sensors[i];
+    sensor.lost = false;
+    sensor.delivered_since_lost = true;
+    if (auto started = sensor.sensor->start(); !started) {
+      Error error = std::move(started).error();
+      error.what = "start " + sensor.name + ": " + error.what;
+      stop_sensors();
+      return error;
+    }
+    feeder->set_fed(i, sensor.stream.delivery == Delivery::fill);
+  }
+  for (std::size_t i = 0; i < sensors.size(); ++i) watch(i);
+  feeder->refill();
+  return {};
+}
+
+void Rig::State::stop_sensors() {
+  if (!running) return;
+  running = false;
+  for (std::size_t i = 0; i < sensors.size(); ++i) {
+    RigSensor& sensor = sensors[i];
+    sensor.reviver.reset();
+    unwatch(i);
+    sensor.sensor->stop();
+    feeder->lost(i);
+    sensor.last.reset();
+  }
+  synchroniser->reset();
+  count_drops();
+  tell_drops(true);
+}
+
+}  // namespace lockstep

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+// Rig runs in its caller's thread: next_batch() waits for the sensors' fds, takes in what they deliver and composes
+// what the synchroniser groups. There is no thread of its own to hand frames over from, hence no latency for it, and
+// between two calls the frames wait in the drivers' queues. Locks: State::mutex only, held for counting, never while
+// calling a sensor, the synchroniser or the user.
+#include "lockstep/rig.h"
+
+#include <sys/eventfd.h>
+
+#include <utility>
+
+#include "rig/state.h"
+
+namespace lockstep {
+
+Rig::Rig(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Rig::~Rig() { stop(); }
+
+Result<std::unique_ptr<Rig>> Rig::open(RigConfig config) {
+  auto state = std::make_unique<State>(std::move(config));
+  if (auto opened = state->open_sensors(); !opened) return opened.error();
+  return std::unique_ptr<Rig>(new Rig(std::move(state)));
+}
+
+Result<Batch> Rig::next_batch(Nanoseconds timeout) {
+  State& state = *state_;
+  if (!state.running)
+    return Error{Errc::invalid_argument, 0, "next_batch() of a rig that was not started"};
+  const Nanoseconds deadline = monotonic_now() + timeout;
+  while (!state.interrupted.load()) {
+    state.adopt_sync();
+    while (state.may_compose()) {
+      auto set = state.synchroniser->pop(state.now());
+      if (!set) break;
+      auto batch = state.compose(*set);
+      state.feeder->refill();
+      if (!batch) continue;
+      state.count_drops();
+      state.tell_drops(false);
+      return *std::move(batch);
+    }
+    state.count_drops();
+    state.feeder->refill_if_dry();
+    state.tell_drops(false);
+    if (monotonic_now() >= deadline)
+      return Error{Errc::timed_out, 0,
+                   "no batch within " + std::to_string(timeout.count()) + " ns"};
+    if (auto waited = state.wait_and_capture(deadline); !waited) return waited.error();
+  }
+  return Error{Errc::interrupted, 0, "wait for a batch: interrupted"};
+}
+
+void Rig::interrupt() {
+  state_->interrupted.store(true);
+  eventfd_write(state_->wake.get(), 1);
+}
+
+void Rig::resume() { state_->interrupted.store(false); }
+
+void Rig::flush() {
+  State& state = *state_;
+  if (!state.running) return;
+  for (std::size_t i = 0; i < state.sensors.size(); ++i) {
+    // Virtual sensors have a next frame ready at any time; theirs belong to the future.
+    if (!state.is_virtual()) state.drain(i);
+  }
+  state.synchroniser->reset();
+  state.count_drops();
+  state.feeder->refill();
+}
+
+void Rig::stop() { state_->stop_sensors(); }
+
+void Rig::report_departure(const Batch& batch) {
+  const Nanoseconds latency = now() - batch.ready_at;
+  MutexLock lock(state_->mutex);
+  state_->stats.latency.add(latency);
+}
+
+Result<std::uint32_t> Rig::apply(const Settings& settings) {
+  const std::uint32_t revision = ++state_->settings_revision;
+  std::string unable;
+  for (RigSensor& sensor : state_->sensors) {
+    if (sensor.lost) continue;
+    auto applied = sensor.sensor->apply(settings, revision);
+    if (!applied) unable += "; " + sensor.name + ": " + applied.error().what;
+  }
+  if (unable.empty()) return revision;
+  return Error{Errc::not_supported, 0,
+               "apply settings revision " + std::to_string(revision) + " to every sensor" + unable};
+}
+
+void Rig::set_sync(const SyncConfig& sync) {
+  MutexLock lock(state_->mutex);
+  state_->sync = sync;
+  state_->sync_changed = true;
+}
+
+SyncConfig Rig::sync() const {
+  MutexLock lock(state_->mutex);
+  return state_->sync;
+}
+
+Clock Rig::clock() const { return state_->clock; }
+
+Nanoseconds Rig::now() const { return state_->now(); }
+
+const Format& Rig::format() const { return state_->format; }
+
+std::size_t Rig::num_sensors() const { return state_->sensors.size(); }
+
+RigStats Rig::stats() const {
+  MutexLock lock(state_->mutex);
+  return state_->stats;
+}
+
+}  // namespace lockstep

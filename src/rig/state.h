@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lockstep/rig.h"
+#include "rig/drop_counter.h"
+#include "rig/feeder.h"
+#include "rig/reviver.h"
+#include "rig/slot_pool.h"
+#include "support/mutex.h"
+#include "support/unique_fd.h"
+
+namespace lockstep {
+
+/// A frame that waits for its partners.
+struct PendingFrame {
+  std::shared_ptr<const Pixels> pixels;
+  FrameInfo info;
+  Nanoseconds ready_at{0};
+  bool from_feeder = false;  // its slot counts in the sensor's pipe
+};
+
+/// One sensor and what the rig knows of it. Touched by the capturing thread only.
+struct RigSensor {
+  std::string name;
+  std::unique_ptr<Sensor> sensor;
+  SensorStream stream;
+  std::vector<FormatOffer> formats;
+  bool lost = false;
+  bool delivered_since_lost = true;
+  int polled_fd = -1;                           // what epoll watches, -1: nothing
+  Nanoseconds next_event = Nanoseconds::max();  // virtual clock only; max: none
+  std::unique_ptr<Reviver> reviver;             // real clock only, while lost
+  std::optional<PendingFrame> last;             // for on-missing=repeat
+};
+
+/// Keys of the epoll set beside the sensors' indexes.
+inline constexpr std::uint32_t kWakeKey = 1u << 30;
+inline constexpr std::uint32_t kNoticeKey = kWakeKey + 1;
+
+/// What Rig hides. One thread captures; `interrupted`, `stats` and `sync` are for all.
+struct Rig::State {
+  explicit State(RigConfig rig_config) : config(std::move(rig_config)) {}
+
+  RigConfig config;  // on_missing, tolerance and wait in it are only the start; `sync` holds
+  const MemoryBackend* memory = nullptr;
+  std::vector<RigSensor> sensors;
+  Clock clock = Clock::monotonic;
+  Format format;
+  Layout arena_layout;
+  std::size_t pipe_depth = 0;
+  bool running = false;
+
+  std::shared_ptr<SlotPool> pool;
+  std::optional<Feeder> feeder;
+  std::optional<Synchroniser> synchroniser;
+  std::vector<PendingFrame> pending;  // by token
+  std::vector<std::uint64_t> free_tokens;
+  DropCounter drops;
+  std::uint64_t next_batch_number = 0;
+  std::uint32_t settings_revision = 0;
+  std::atomic<std::int64_t> virtual_now{0};  // written by the capturing thread
+
+  UniqueFd epoll;
+  UniqueFd wake;  // eventfd: interrupted, or a sensor is back
+  std::atomic<bool> interrupted{false};
+
+  mutable Mutex mutex;
+  RigStats stats LOCKSTEP_GUARDED_BY(mutex);
+  SyncConfig sync LOCKSTEP_GUARDED_BY(mutex);
+  bool sync_changed LOCKSTEP_GUARDED_BY(mutex) = false;  // the synchroniser does not know yet
+
+  bool is_virtual() const { return clock == Clock::simulated; }
+  Nanoseconds now() const {
+    return is_virtual() ? Nanoseconds(virtual_now.load()) : monotonic_now();
+  }
+
+  // lifecycle.cpp
+  Result<void> open_sensors();
+  Result<void> add_to_epoll(int fd, std::uint32_t key);
+  Result<void> allocate(std::size_t depth, std::size_t slot_bytes);
+  Result<void> start_sensors();
+  void stop_sensors();
+
+  // capture.cpp: from the sensors to the synchroniser
+  bool may_compose() const;
+  void adopt_sync();
+  Result<void> wait_and_capture(Nanoseconds deadline);
+  Result<void> wait_for_fds(Nanoseconds deadline);
+  bool advance_virtual_time();
+  void note_next_event(std::size_t index);
+  void capture(std::size_t index);
+  void drain(std::size_t index);
+  void take_in(std::size_t index, Delivered delivered);
+  PendingFrame take_pending(std::uint64_t token);
+  bool queue_slot(std::size_t index, std::size_t arena);
+  void lose(std::size_t index, Error error);
+  void bring_back(std::size_t index);
+  void bring_back_revived();
+  void watch(std::size_t index);
+  void unwatch(std::size_t index);
+  void drop(std::size_t index, DropReason reason, std::uint64_t count);
+  void count_drops();
+  void tell_drops(bool all);
+  void emit(const RigEvent& event) const;
+
+  // compose.cpp: from a set to a batch
+  std::optional<Batch> compose(const Synchroniser::Set& set);
+  void place(Frame& frame, std::size_t index, FrameState state, PendingFrame pending_frame);
+  void drop_set(const Synchroniser::Set& set, DropReason reason);
+  bool in_place(const Frame& frame, std::size_t index, const Arena* arena) const;
+  std::shared_ptr<Arena> common_arena(const Batch& batch) const;
+  std::size_t arena_to_compact_into(const Batch& batch) const;
+  void compact(Batch& batch);
+  void count_batch(const Batch& batch, std::size_t num_fresh);
+};
+
+}  // namespace lockstep
