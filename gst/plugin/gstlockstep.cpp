@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <gst/gst.h>
 
-static gboolean plugin_init(GstPlugin* plugin) {
-  (void)plugin;
-  return TRUE;
-}
+#include "gstlockstepsrc.h"
+
+static gboolean plugin_init(GstPlugin* plugin) { return GST_ELEMENT_REGISTER(lockstepsrc, plugin); }
 
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, lockstep,
                   "N cameras in, one batch out, in lockstep", plugin_init, VERSION, "MIT/X11",

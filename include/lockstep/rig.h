@@ -23,7 +23,9 @@ namespace lockstep {
 
 /// Whether batches are one block of memory.
 enum class BatchLayout : std::uint8_t {
-  automatic,   ///< Contiguous where that is free, by reference otherwise: never a copy.
+  /// Contiguous where that is free, by reference otherwise. Never a copy, unless memory that
+  /// devices can import was asked for and a sensor lends buffers that they cannot.
+  automatic,
   contiguous,  ///< Always contiguous; frames that are not in place are copied once.
   reference,   ///< Always by reference: never a copy.
 };
@@ -44,18 +46,26 @@ struct RigEvent {
   Error error;
 };
 
+/// How frames are to be grouped; what is left open follows the frame rate. See SyncConfig.
+struct Grouping {
+  std::optional<Nanoseconds> tolerance;  ///< Nothing: half a frame period.
+  std::optional<Nanoseconds> max_wait;   ///< Nothing: one frame period.
+  OnMissing on_missing = OnMissing::partial;
+};
+
+/// Longest tolerance and wait that a rig takes.
+inline constexpr Nanoseconds kMaxWait = std::chrono::seconds(10);
+
 /// What a rig is made of and how it batches.
 struct RigConfig {
   std::vector<SensorSpec> sensors;  ///< 1 to kMaxSensors; sensor i fills slot i.
   std::string memory = "memfd";     ///< Name of a MemoryBackend.
   BatchLayout layout = BatchLayout::automatic;
-  SyncConfig sync;                    ///< See half_period_tolerance.
-  bool half_period_tolerance = true;  ///< Use half a frame period for sync.tolerance.
-  bool one_period_wait = true;        ///< Use one frame period for sync.max_wait.
-  std::size_t max_batches =
-      4;  ///< Batches that may be out at once; when all are, frames are dropped. 1 to 64.
-  /// Called from within next_batch(), without a lock held, at most once a second for each sensor
-  /// and reason of drops.
+  Grouping grouping;
+  /// Batches that may be out at once; when all are, frames are dropped. 1 to 64.
+  std::size_t max_batches = 4;
+  /// Called from within next_batch() and stop(), without a lock held; for drops at most once a
+  /// second for each sensor and reason.
   std::function<void(const RigEvent&)> on_event;
 };
 
@@ -86,7 +96,7 @@ struct RigStats {
 /// Life: open -> configure -> start -> next_batch ... -> stop -> [configure ...]. Batches outlive
 /// the rig.
 ///
-/// \thread  one caller at a time, but interrupt(), resume(), stats(), set_sync(), and the dropping
+/// \thread  one caller at a time, but interrupt(), resume(), stats(), set_grouping(), and the dropping
 /// of batches, from any.
 class LOCKSTEP_API Rig {
  public:
@@ -132,15 +142,19 @@ class LOCKSTEP_API Rig {
   void interrupt();
   void resume();
 
-  /// Throws away what waits for partners and what the sensors have ready. \thread as next_batch().
-  void flush();
+  /// Throws away what waits for partners, what the sensors have ready, and from now on every set
+  /// that was captured before `keep_from`; all of it is counted as flushed.
+  /// \units   keep_from on clock().
+  /// \thread  as next_batch().
+  void flush(Nanoseconds keep_from);
 
   /// Stops the sensors; counters stay until the next start().
   void stop();
 
-  /// Tells that `batch` has left the caller's hands, for the latency in stats().
+  /// Tells that a batch has left the caller's hands, for the latency in stats().
+  /// \units   ready_at as in Batch.
   /// \thread  as next_batch().
-  void report_departure(const Batch& batch);
+  void report_departure(Nanoseconds ready_at);
 
   /// Applies settings to every sensor under a new revision, which it returns. Each frame tells from
   /// when on it holds.
@@ -148,14 +162,21 @@ class LOCKSTEP_API Rig {
   /// \thread  as next_batch().
   Result<std::uint32_t> apply(const Settings& settings);
 
-  /// Changes grouping while running; fixes tolerance and wait to these values.
-  void set_sync(const SyncConfig& sync);
+  /// Changes grouping, while running too, from the next batch on.
+  /// \errors  invalid_argument  a time below 0 or above kMaxWait; nothing is changed.
+  Result<void> set_grouping(const Grouping& grouping);
+  /// Tolerance and wait that hold for the present format.
   SyncConfig sync() const;
 
   /// The clock that batches are captured on: monotonic, or simulated for virtual sensors.
   Clock clock() const;
   /// The present on clock(). \units ns since its epoch.
   Nanoseconds now() const;
+
+  /// Whether the arenas are memory that devices can import.
+  bool uses_dmabufs() const;
+  /// Whether every frame will be a dma-buf. Known once configured.
+  bool delivers_dmabufs() const;
 
   const Format& format() const;
   std::size_t num_sensors() const;

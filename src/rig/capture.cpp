@@ -31,7 +31,7 @@ void Rig::State::adopt_sync() {
   MutexLock lock(mutex);
   if (!sync_changed) return;
   sync_changed = false;
-  synchroniser->set_config(sync);
+  synchroniser->set_config(resolved_sync());
 }
 
 Result<void> Rig::State::wait_and_capture(Nanoseconds deadline) {

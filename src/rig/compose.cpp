@@ -28,8 +28,12 @@ void copy_frame(const std::byte* from, const Layout& from_layout, std::byte* to,
 }  // namespace
 
 std::optional<Batch> Rig::State::compose(const Synchroniser::Set& set) {
+  if (set.captured < keep_from) {
+    drop_set(set, DropReason::flushed);
+    return std::nullopt;
+  }
   // In real time frames keep coming while downstream holds every batch: theirs are the ones to go.
-  if (!may_compose() || pool->batches_out() >= config.max_batches) {
+  if (pool->batches_out() >= config.max_batches) {
     drop_set(set, DropReason::downstream_full);
     return std::nullopt;
   }
@@ -52,7 +56,8 @@ std::optional<Batch> Rig::State::compose(const Synchroniser::Set& set) {
     if (!keep) sensors[i].last.reset();
   }
   if (config.layout != BatchLayout::reference) batch.arena = common_arena(batch);
-  if (config.layout == BatchLayout::contiguous && !batch.arena) compact(batch);
+  if (!batch.arena && (config.layout == BatchLayout::contiguous || copies_lent_frames()))
+    compact(batch);
 
   auto ticket = std::make_shared<SlotPool::Ticket>(pool);
   for (Frame& frame : batch.frames)
@@ -115,6 +120,18 @@ std::size_t Rig::State::arena_to_compact_into(const Batch& batch) const {
     most = num_in_place;
   }
   return best;
+}
+
+bool Rig::State::any_lends() const {
+  return std::any_of(sensors.begin(), sensors.end(), [](const RigSensor& sensor) {
+    return sensor.stream.delivery == Delivery::lend;
+  });
+}
+
+bool Rig::State::copies_lent_frames() const {
+  // Who asks for dma-bufs gets dma-bufs.
+  return config.layout == BatchLayout::automatic && memory->fd_kind() == FdKind::dmabuf &&
+         any_lends();
 }
 
 void Rig::State::compact(Batch& batch) {

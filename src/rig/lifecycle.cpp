@@ -64,8 +64,26 @@ Nanoseconds period_of(const Format& format) {
 
 }  // namespace
 
+Result<void> check_grouping(const Grouping& grouping) {
+  const auto check = [](const char* name, std::optional<Nanoseconds> value) -> Result<void> {
+    if (!value || (*value >= Nanoseconds(0) && *value <= kMaxWait)) return {};
+    return Error{Errc::invalid_argument, 0,
+                 std::string(name) + " of " + std::to_string(value->count()) + " ns, wanted 0 to " +
+                     std::to_string(kMaxWait.count())};
+  };
+  if (auto valid = check("sync-tolerance", grouping.tolerance); !valid) return valid;
+  return check("max-wait", grouping.max_wait);
+}
+
+SyncConfig Rig::State::resolved_sync() const {
+  const Nanoseconds period = period_of(format);
+  return {grouping.tolerance.value_or(period / 2), grouping.max_wait.value_or(period),
+          grouping.on_missing};
+}
+
 Result<void> Rig::State::open_sensors() {
-  if (auto valid = check_config(config); !valid) return valid.error();
+  if (auto valid = check_config(config); !valid) return valid;
+  if (auto valid = check_grouping(config.grouping); !valid) return valid;
   auto backend = find_memory_backend(config.memory);
   if (!backend) return backend.error();
   memory = *backend;
@@ -92,7 +110,7 @@ Result<void> Rig::State::open_sensors() {
                    "sensors with and without realtime=false in one rig; give it to all or none"};
   }
   MutexLock lock(mutex);
-  sync = config.sync;
+  grouping = config.grouping;
   stats.sensors.resize(sensors.size());
   for (std::size_t i = 0; i < sensors.size(); ++i) stats.sensors[i].name = sensors[i].name;
   return {};
@@ -143,9 +161,6 @@ Result<void> Rig::configure(const Format& wanted) {
   }
   if (auto allocated = state.allocate(depth, slot_bytes); !allocated) return allocated.error();
   MutexLock lock(state.mutex);
-  if (state.config.half_period_tolerance && !state.sync_changed)
-    state.sync.tolerance = period_of(wanted) / 2;
-  if (state.config.one_period_wait && !state.sync_changed) state.sync.max_wait = period_of(wanted);
   for (std::size_t i = 0; i < state.sensors.size(); ++i)
     state.stats.sensors[i].io = state.sensors[i].stream.io;
   return {};
@@ -157,7 +172,8 @@ Result<void> Rig::State::allocate(std::size_t depth, std::size_t slot_bytes) {
   pool.reset();
   const std::size_t num_fed = config.max_batches + depth + kKeptArenas;
   // Slots that sensors fill out of step lie scattered, and no arena may be whole: copies go to arenas of their own.
-  const std::size_t num_copied = config.layout == BatchLayout::contiguous ? config.max_batches : 0;
+  const bool copies = config.layout == BatchLayout::contiguous || copies_lent_frames();
+  const std::size_t num_copied = copies ? config.max_batches : 0;
   auto made = SlotPool::make(*memory, num_fed + num_copied, sensors.size(), slot_bytes);
   if (!made) return made.error();
   pool = *std::move(made);
@@ -193,10 +209,11 @@ Result<void> Rig::State::start_sensors() {
       fresh.sensors.push_back({.name = sensor.name, .io = sensor.io});
     stats = std::move(fresh);
     sync_changed = false;
-    synchroniser.emplace(sensors.size(), sync, std::max<std::size_t>(pipe_depth - 1, 1));
+    synchroniser.emplace(sensors.size(), resolved_sync(), std::max<std::size_t>(pipe_depth - 1, 1));
   }
   drops.reset(sensors.size());
   next_batch_number = 0;
+  keep_from = Nanoseconds::min();
   virtual_now.store(0);
   running = true;
   for (std::size_t i = 0; i < sensors.size(); ++i) {

@@ -58,8 +58,9 @@ void Rig::interrupt() {
 
 void Rig::resume() { state_->interrupted.store(false); }
 
-void Rig::flush() {
+void Rig::flush(Nanoseconds keep_from) {
   State& state = *state_;
+  state.keep_from = keep_from;
   if (!state.running) return;
   for (std::size_t i = 0; i < state.sensors.size(); ++i) {
     // Virtual sensors have a next frame ready at any time; theirs belong to the future.
@@ -72,8 +73,8 @@ void Rig::flush() {
 
 void Rig::stop() { state_->stop_sensors(); }
 
-void Rig::report_departure(const Batch& batch) {
-  const Nanoseconds latency = now() - batch.ready_at;
+void Rig::report_departure(Nanoseconds ready_at) {
+  const Nanoseconds latency = now() - ready_at;
   MutexLock lock(state_->mutex);
   state_->stats.latency.add(latency);
 }
@@ -91,20 +92,29 @@ Result<std::uint32_t> Rig::apply(const Settings& settings) {
                "apply settings revision " + std::to_string(revision) + " to every sensor" + unable};
 }
 
-void Rig::set_sync(const SyncConfig& sync) {
+Result<void> Rig::set_grouping(const Grouping& grouping) {
+  if (auto valid = check_grouping(grouping); !valid) return valid;
   MutexLock lock(state_->mutex);
-  state_->sync = sync;
+  state_->grouping = grouping;
   state_->sync_changed = true;
+  return {};
 }
 
 SyncConfig Rig::sync() const {
   MutexLock lock(state_->mutex);
-  return state_->sync;
+  return state_->resolved_sync();
 }
 
 Clock Rig::clock() const { return state_->clock; }
 
 Nanoseconds Rig::now() const { return state_->now(); }
+
+bool Rig::uses_dmabufs() const { return state_->memory->fd_kind() == FdKind::dmabuf; }
+
+bool Rig::delivers_dmabufs() const {
+  return uses_dmabufs() &&
+         (state_->config.layout != BatchLayout::reference || !state_->any_lends());
+}
 
 const Format& Rig::format() const { return state_->format; }
 

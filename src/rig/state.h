@@ -43,11 +43,13 @@ struct RigSensor {
 inline constexpr std::uint32_t kWakeKey = 1u << 30;
 inline constexpr std::uint32_t kNoticeKey = kWakeKey + 1;
 
+Result<void> check_grouping(const Grouping& grouping);
+
 /// What Rig hides. One thread captures; `interrupted`, `stats` and `sync` are for all.
 struct Rig::State {
   explicit State(RigConfig rig_config) : config(std::move(rig_config)) {}
 
-  RigConfig config;  // on_missing, tolerance and wait in it are only the start; `sync` holds
+  RigConfig config;  // its grouping is only the start, see `grouping`
   const MemoryBackend* memory = nullptr;
   std::vector<RigSensor> sensors;
   Clock clock = Clock::monotonic;
@@ -63,6 +65,7 @@ struct Rig::State {
   std::vector<std::uint64_t> free_tokens;
   DropCounter drops;
   std::uint64_t next_batch_number = 0;
+  Nanoseconds keep_from = Nanoseconds::min();  // sets captured earlier are flushed
   std::uint32_t settings_revision = 0;
   std::atomic<std::int64_t> virtual_now{0};  // written by the capturing thread
 
@@ -72,8 +75,11 @@ struct Rig::State {
 
   mutable Mutex mutex;
   RigStats stats LOCKSTEP_GUARDED_BY(mutex);
-  SyncConfig sync LOCKSTEP_GUARDED_BY(mutex);
+  Grouping grouping LOCKSTEP_GUARDED_BY(mutex);
   bool sync_changed LOCKSTEP_GUARDED_BY(mutex) = false;  // the synchroniser does not know yet
+
+  /// What `grouping` says at the present frame rate.
+  SyncConfig resolved_sync() const LOCKSTEP_THREAD_ATTRIBUTE(requires_capability(mutex));
 
   bool is_virtual() const { return clock == Clock::simulated; }
   Nanoseconds now() const {
@@ -117,6 +123,8 @@ struct Rig::State {
   std::shared_ptr<Arena> common_arena(const Batch& batch) const;
   std::size_t arena_to_compact_into(const Batch& batch) const;
   void compact(Batch& batch);
+  bool any_lends() const;
+  bool copies_lent_frames() const;
   void count_batch(const Batch& batch, std::size_t num_fresh);
 };
 

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+#include "gstlockstepbatchbuffer.h"
+
+#include <gst/lockstep/gstlockstepbatchmeta.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "gstlockstepmemory.h"
+#include "lockstep/memory.h"
+
+namespace lockstep {
+namespace {
+
+GstVideoMeta* add_video_meta(GstBuffer* buffer, const GstVideoInfo& info, const Layout& layout,
+                             gsize slot_offset) {
+  gsize offsets[GST_VIDEO_MAX_PLANES] = {};
+  gint strides[GST_VIDEO_MAX_PLANES] = {};
+  for (std::size_t p = 0; p < layout.num_planes; ++p) {
+    offsets[p] = slot_offset + layout.planes[p].offset_bytes;
+    strides[p] = static_cast<gint>(layout.planes[p].stride_bytes);
+  }
+  return gst_buffer_add_video_meta_full(
+      buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_INFO_FORMAT(&info), GST_VIDEO_INFO_WIDTH(&info),
+      GST_VIDEO_INFO_HEIGHT(&info), static_cast<guint>(layout.num_planes), offsets, strides);
+}
+
+GstClockTime running_time(Nanoseconds captured, const BatchWrapper::Timing& timing) {
+  return static_cast<GstClockTime>(std::max<gint64>(captured.count() + timing.offset, 0));
+}
+
+void describe(GstLockstepFrame* described, const Frame& frame) {
+  const FrameInfo& info = frame.info;
+  described->state = static_cast<GstLockstepFrameState>(frame.state);
+  described->sensor = info.sensor;
+  if (frame.state == FrameState::missing) return;
+  described->sequence = info.sequence;
+  described->capture_time = static_cast<GstClockTime>(info.captured.since_epoch.count());
+  described->clock = static_cast<GstLockstepClock>(info.captured.clock);
+  described->reference_point = static_cast<GstLockstepReferencePoint>(info.reference);
+  described->exposure = static_cast<GstClockTime>(info.settings.exposure.count());
+  described->frame_duration = static_cast<GstClockTime>(info.settings.frame_duration.count());
+  described->analogue_gain = info.settings.analogue_gain;
+  described->digital_gain = info.settings.digital_gain;
+  described->red_gain = info.settings.red_gain;
+  described->blue_gain = info.settings.blue_gain;
+  described->settings_revision = info.settings_revision;
+  described->copies = info.copies;
+}
+
+// The enumerations of the C library are the library's own, value for value.
+static_assert(int{GST_LOCKSTEP_FRAME_REPEATED} == static_cast<int>(FrameState::repeated));
+static_assert(int{GST_LOCKSTEP_FRAME_FRESH} == static_cast<int>(FrameState::fresh));
+static_assert(int{GST_LOCKSTEP_CLOCK_MONOTONIC} == static_cast<int>(Clock::monotonic));
+static_assert(int{GST_LOCKSTEP_CLOCK_SIMULATED} == static_cast<int>(Clock::simulated));
+static_assert(int{GST_LOCKSTEP_REFERENCE_POINT_START_OF_EXPOSURE} ==
+              static_cast<int>(ReferencePoint::start_of_exposure));
+static_assert(int{GST_LOCKSTEP_REFERENCE_POINT_ARRIVAL} ==
+              static_cast<int>(ReferencePoint::arrival));
+
+}  // namespace
+
+BufferPtr BatchWrapper::wrap(Batch batch, const Timing& timing) {
+  BufferPtr buffer(gst_buffer_new());
+  GST_BUFFER_PTS(buffer.get()) = running_time(batch.captured.since_epoch, timing);
+  GST_BUFFER_DURATION(buffer.get()) = timing.duration;
+  GST_BUFFER_OFFSET(buffer.get()) = batch.number;
+
+  GstLockstepBatchMeta* meta =
+      gst_buffer_add_lockstep_batch_meta(buffer.get(), static_cast<guint>(batch.frames.size()));
+  meta->contiguous = batch.contiguous();
+  meta->batch_number = batch.number;
+  meta->skew = static_cast<GstClockTime>(batch.skew.count());
+  std::vector<std::shared_ptr<const Pixels>> kept;
+  const Layout* layout = nullptr;
+  for (std::size_t i = 0; i < batch.frames.size(); ++i) {
+    const Frame& frame = batch.frames[i];
+    describe(&meta->frames[i], frame);
+    if (!frame.pixels) continue;
+    meta->frames[i].buffer = wrap_frame(frame, timing);
+    if (!batch.contiguous()) continue;
+    kept.push_back(frame.pixels);
+    layout = &frame.layout;
+  }
+  if (!batch.contiguous()) return buffer;
+  gst_buffer_append_memory(buffer.get(), memory_of(batch.arena, std::move(kept)));
+  for (std::size_t i = 0; i < batch.frames.size(); ++i) {
+    GstVideoMeta* video =
+        add_video_meta(buffer.get(), info_, *layout, i * batch.arena->slot_stride());
+    video->id = static_cast<gint>(i);
+  }
+  return buffer;
+}
+
+GstBuffer* BatchWrapper::wrap_frame(const Frame& frame, const Timing& timing) {
+  GstBuffer* buffer = gst_buffer_new();
+  gst_buffer_append_memory(buffer, memory_of(frame.pixels, frame.layout.size_bytes));
+  add_video_meta(buffer, info_, frame.layout, 0);
+  const FrameInfo& info = frame.info;
+  GST_BUFFER_PTS(buffer) = running_time(info.captured.since_epoch, timing);
+  GST_BUFFER_DURATION(buffer) = timing.duration;
+  GST_BUFFER_OFFSET(buffer) = info.sequence;
+  gst_buffer_add_reference_timestamp_meta(
+      buffer, reference_caps(info.captured.clock, info.reference),
+      static_cast<GstClockTime>(info.captured.since_epoch.count()), GST_CLOCK_TIME_NONE);
+  return buffer;
+}
+
+GstCaps* BatchWrapper::reference_caps(Clock clock, ReferencePoint reference) {
+  for (const ReferenceCaps& known : reference_caps_)
+    if (known.clock == clock && known.reference == reference) return known.caps.get();
+  const std::string name = std::string("timestamp/x-lockstep-") + to_string(clock);
+  CapsPtr caps(gst_caps_new_simple(name.c_str(), "reference-point", G_TYPE_STRING,
+                                   to_string(reference), nullptr));
+  reference_caps_.push_back({clock, reference, std::move(caps)});
+  return reference_caps_.back().caps.get();
+}
+
+}  // namespace lockstep

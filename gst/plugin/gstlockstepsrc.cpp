@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: MIT
+/**
+ * SECTION:element-lockstepsrc
+ * @title: lockstepsrc
+ * @short_description: N cameras in, one batch out
+ *
+ * Captures the frames of one instant from several sensors, straight into one batched buffer. Each
+ * buffer carries a GstLockstepBatchMeta with one frame per sensor, slot i always sensor i; its
+ * PTS is the start of exposure of its earliest frame.
+ *
+ * Without a camera it shows four simulated sensors:
+ * |[
+ * gst-launch-1.0 lockstepsrc num-buffers=60 ! locksteptiler ! videoconvert ! autovideosink
+ * ]|
+ * Four cameras into one recording:
+ * |[
+ * gst-launch-1.0 lockstepsrc sensors="v4l2:/dev/video0;v4l2:/dev/video1;v4l2:/dev/video2;v4l2:/dev/video3" num-buffers=900 ! queue ! locksteptiler width=1920 height=1080 rows=2 columns=2 ! videoconvert ! x264enc ! h264parse ! matroskamux ! filesink location=test.mkv
+ * ]|
+ *
+ * Element messages on the bus: `lockstep-sensor-lost` (sensor, name, text), `lockstep-sensor-back`
+ * (sensor, name) and `lockstep-frames-dropped` (sensor, reason, count; at most one a second for
+ * each sensor and reason).
+ */
+// Locks: the object lock guards Settings and the pointer to the rig, and is never held while the rig is called. The rig
+// is made and dropped by state changes between NULL and READY and captured from by the streaming thread.
+#include "gstlockstepsrc.h"
+
+#include <gst/video/video.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "gstlockstepbatchbuffer.h"
+#include "gstlockstepcaps.h"
+#include "gstlocksteperror.h"
+#include "gstlockstephandles.h"
+#include "gstlockstepsrcsettings.h"
+#include "gstlockstepstats.h"
+#include "lockstep/rig.h"
+
+GST_DEBUG_CATEGORY_STATIC(lockstep_src_debug);
+#define GST_CAT_DEFAULT lockstep_src_debug
+
+namespace {
+
+using lockstep::BatchInfo;
+using lockstep::BatchWrapper;
+using lockstep::Errc;
+using lockstep::Error;
+using lockstep::Nanoseconds;
+using lockstep::Result;
+using lockstep::Rig;
+using lockstep::RigEvent;
+using lockstep::RigStats;
+
+struct State {
+  lockstep::SrcSettings settings;        // object lock
+  std::shared_ptr<Rig> rig;              // object lock
+  RigStats last_stats;                   // object lock; of the rig that was
+  std::optional<BatchWrapper> wrapper;   // streaming thread
+  GstClockTime period = 0;               // object lock; 0 until configured
+  guint max_batches = 0;                 // object lock; of the rig
+  std::atomic<bool> discard_old{false};  // frames captured before playing are not wanted
+};
+
+// How long one wait for a batch lasts at most; only bounds how long a wait with no sensor left goes unnoticed.
+constexpr Nanoseconds kPatience = std::chrono::seconds(1);
+
+}  // namespace
+
+struct _GstLockstepSrc {
+  GstPushSrc parent;
+  State* state;
+};
+
+G_DEFINE_TYPE_WITH_CODE(GstLockstepSrc, gst_lockstep_src, GST_TYPE_PUSH_SRC,
+                        GST_DEBUG_CATEGORY_INIT(lockstep_src_debug, "lockstepsrc", 0,
+                                                "N cameras in, one batch out"))
+GST_ELEMENT_REGISTER_DEFINE(lockstepsrc, "lockstepsrc", GST_RANK_NONE, GST_TYPE_LOCKSTEP_SRC)
+
+namespace {
+
+std::shared_ptr<Rig> rig_of(GstLockstepSrc* self) {
+  GST_OBJECT_LOCK(self);
+  auto rig = self->state->rig;
+  GST_OBJECT_UNLOCK(self);
+  return rig;
+}
+
+bool is_virtual(const Rig& rig) { return rig.clock() == lockstep::Clock::simulated; }
+
+void post_event(GstLockstepSrc* self, const std::string& name, const RigEvent& event) {
+  GstStructure* structure = nullptr;
+  const auto sensor = static_cast<guint>(event.sensor);
+  switch (event.kind) {
+    case RigEvent::Kind::sensor_lost: {
+      Error warning = event.error;
+      warning.what = "sensor " + std::to_string(event.sensor) + " (" + name +
+                     ") is lost, the others go on: " + warning.what;
+      lockstep::post_warning(GST_ELEMENT(self), warning);
+      structure = gst_structure_new("lockstep-sensor-lost", "sensor", G_TYPE_UINT, sensor, "name",
+                                    G_TYPE_STRING, name.c_str(), "text", G_TYPE_STRING,
+                                    event.error.what.c_str(), nullptr);
+      break;
+    }
+    case RigEvent::Kind::sensor_back:
+      structure = gst_structure_new("lockstep-sensor-back", "sensor", G_TYPE_UINT, sensor, "name",
+                                    G_TYPE_STRING, name.c_str(), nullptr);
+      break;
+    case RigEvent::Kind::frames_dropped:
+      structure = gst_structure_new("lockstep-frames-dropped", "sensor", G_TYPE_UINT, sensor,
+                                    "reason", G_TYPE_STRING, to_string(event.reason), "count",
+                                    G_TYPE_UINT64, guint64{event.count}, nullptr);
+      break;
+  }
+  gst_element_post_message(GST_ELEMENT(self), gst_message_new_element(GST_OBJECT(self), structure));
+}
+
+// Opens the sensors; whether they can be had at all is known from here on.
+bool open_rig(GstLockstepSrc* self) {
+  GST_OBJECT_LOCK(self);
+  const lockstep::SrcSettings settings = self->state->settings;
+  GST_OBJECT_UNLOCK(self);
+  auto config = settings.rig_config();
+  if (!config) {
+    lockstep::post_error(GST_ELEMENT(self), config.error());
+    return false;
+  }
+  std::vector<std::string> names;
+  for (const auto& spec : config->sensors) names.push_back(to_string(spec));
+  config->on_event = [self, names = std::move(names)](const RigEvent& event) {
+    post_event(self, names[event.sensor], event);
+  };
+  auto rig = Rig::open(*std::move(config));
+  if (!rig) {
+    lockstep::post_error(GST_ELEMENT(self), rig.error());
+    return false;
+  }
+  if (auto formats = (*rig)->formats(); !formats) {
+    lockstep::post_error(GST_ELEMENT(self), formats.error());
+    return false;
+  }
+  gst_base_src_set_live(GST_BASE_SRC(self), !is_virtual(**rig));
+  GST_OBJECT_LOCK(self);
+  self->state->rig = *std::move(rig);
+  self->state->max_batches = settings.max_batches;
+  self->state->period = 0;
+  GST_OBJECT_UNLOCK(self);
+  return true;
+}
+
+void close_rig(GstLockstepSrc* self) {
+  auto rig = rig_of(self);
+  if (!rig) return;
+  const RigStats stats = rig->stats();
+  GST_OBJECT_LOCK(self);
+  self->state->last_stats = stats;
+  self->state->rig.reset();
+  GST_OBJECT_UNLOCK(self);
+}
+
+GstCaps* get_caps(GstBaseSrc* base, GstCaps* filter) {
+  auto* self = GST_LOCKSTEP_SRC(base);
+  auto rig = rig_of(self);
+  lockstep::CapsPtr caps(gst_pad_get_pad_template_caps(GST_BASE_SRC_PAD(base)));
+  if (rig) {
+    auto formats = rig->formats();
+    if (!formats) return gst_caps_new_empty();
+    caps = lockstep::batch_caps_of(*formats, static_cast<guint>(rig->num_sensors()),
+                                   rig->uses_dmabufs());
+  }
+  if (!filter) return caps.release();
+  return gst_caps_intersect_full(filter, caps.get(), GST_CAPS_INTERSECT_FIRST);
+}
+
+// What a user expects who asks for nothing: full HD at 30 fps, or what comes nearest.
+GstCaps* fixate(GstBaseSrc* base, GstCaps* caps) {
+  constexpr int kWidth = 1920;
+  constexpr int kHeight = 1080;
+  gint64 least = G_MAXINT64;
+  GstCaps* best = nullptr;
+  for (guint i = 0; i < gst_caps_get_size(caps); ++i) {
+    GstCaps* candidate = gst_caps_copy_nth(caps, i);
+    GstStructure* structure = gst_caps_get_structure(candidate, 0);
+    gst_structure_fixate_field_nearest_int(structure, "width", kWidth);
+    gst_structure_fixate_field_nearest_int(structure, "height", kHeight);
+    gst_structure_fixate_field_nearest_fraction(structure, "framerate", 30, 1);
+    int width = 0;
+    int height = 0;
+    gst_structure_get_int(structure, "width", &width);
+    gst_structure_get_int(structure, "height", &height);
+    const gint64 distance = std::abs(gint64{width} * height - gint64{kWidth} * kHeight);
+    if (distance < least) {
+      least = distance;
+      gst_clear_caps(&best);
+      best = gst_caps_ref(candidate);
+    }
+    gst_caps_unref(candidate);
+  }
+  if (best) {
+    gst_caps_unref(caps);
+    caps = best;
+  }
+  return GST_BASE_SRC_CLASS(gst_lockstep_src_parent_class)->fixate(base, caps);
+}
+
+gboolean set_caps(GstBaseSrc* base, GstCaps* caps) {
+  auto* self = GST_LOCKSTEP_SRC(base);
+  auto rig = rig_of(self);
+  auto info = lockstep::parse_batch_caps(caps);
+  if (!rig || !info) return FALSE;
+  Result<void> ready = rig->configure(info->format());
+  if (ready && info->dmabuf && !rig->delivers_dmabufs())
+    ready =
+        Error{Errc::not_supported, 0,
+              "layout=reference passes on the drivers' own buffers, which are no dma-bufs here; "
+              "use layout=auto or memory=memfd"};
+  if (ready) ready = rig->start();
+  if (!ready) {
+    lockstep::post_error(GST_ELEMENT(self), ready.error());
+    return FALSE;
+  }
+  GST_OBJECT_LOCK(self);
+  self->state->period = gst_util_uint64_scale_int(GST_SECOND, GST_VIDEO_INFO_FPS_D(&info->frame),
+                                                  std::max(GST_VIDEO_INFO_FPS_N(&info->frame), 1));
+  GST_OBJECT_UNLOCK(self);
+  self->state->wrapper.emplace(info->frame);
+  self->state->discard_old = true;
+  gst_element_post_message(GST_ELEMENT(self), gst_message_new_latency(GST_OBJECT(self)));
+  return TRUE;
+}
+
+// What turns a capture time into running time. On a virtual clock they are the same; on the real one the pipeline's
+// clock may be any, so its distance from CLOCK_MONOTONIC is read anew for each batch.
+GstClockTimeDiff running_time_offset(GstLockstepSrc* self, const Rig& rig) {
+  if (is_virtual(rig)) return 0;
+  GstClock* clock = gst_element_get_clock(GST_ELEMENT(self));
+  if (!clock) return -rig.now().count();
+  const gint64 before = lockstep::monotonic_now().count();
+  const auto now = static_cast<gint64>(gst_clock_get_time(clock));
+  const gint64 after = lockstep::monotonic_now().count();
+  const bool same_clock = now >= before && now <= after;
+  gst_object_unref(clock);
+  const gint64 distance = same_clock ? 0 : now - before - (after - before) / 2;
+  return distance - static_cast<gint64>(gst_element_get_base_time(GST_ELEMENT(self)));
+}
+
+GstFlowReturn create(GstPushSrc* push, GstBuffer** buffer) {
+  auto* self = GST_LOCKSTEP_SRC(push);
+  auto rig = rig_of(self);
+  if (!rig || !self->state->wrapper) return GST_FLOW_NOT_NEGOTIATED;
+  if (self->state->discard_old.exchange(false) && !is_virtual(*rig))
+    rig->flush(Nanoseconds(-running_time_offset(self, *rig)));
+  Result<lockstep::Batch> batch = rig->next_batch(kPatience);
+  while (!batch && batch.error().code == Errc::timed_out) batch = rig->next_batch(kPatience);
+  if (!batch) {
+    if (batch.error().code == Errc::interrupted) return GST_FLOW_FLUSHING;
+    lockstep::post_error(GST_ELEMENT(self), batch.error());
+    return GST_FLOW_ERROR;
+  }
+  const Nanoseconds ready_at = batch->ready_at;
+  GST_OBJECT_LOCK(self);
+  const GstClockTime period = self->state->period;
+  GST_OBJECT_UNLOCK(self);
+  *buffer = self->state->wrapper->wrap(*std::move(batch), {running_time_offset(self, *rig), period})
+                .release();
+  rig->report_departure(ready_at);
+  return GST_FLOW_OK;
+}
+
+gboolean unlock(GstBaseSrc* base) {
+  if (auto rig = rig_of(GST_LOCKSTEP_SRC(base))) rig->interrupt();
+  return TRUE;
+}
+
+gboolean unlock_stop(GstBaseSrc* base) {
+  if (auto rig = rig_of(GST_LOCKSTEP_SRC(base))) rig->resume();
+  return TRUE;
+}
+
+gboolean stop(GstBaseSrc* base) {
+  auto* self = GST_LOCKSTEP_SRC(base);
+  if (auto rig = rig_of(self)) rig->stop();
+  self->state->wrapper.reset();
+  GST_OBJECT_LOCK(self);
+  self->state->period = 0;
+  GST_OBJECT_UNLOCK(self);
+  return TRUE;
+}
+
+gboolean is_seekable(GstBaseSrc*) { return FALSE; }
+
+// A frame is ready at most a period after its exposure began, its batch at most max-wait later; max-batches more can
+// be held before frames are dropped.
+gboolean answer_latency(GstLockstepSrc* self, const Rig& rig, GstQuery* query) {
+  GST_OBJECT_LOCK(self);
+  const GstClockTime period = self->state->period;
+  const guint max_batches = self->state->max_batches;
+  GST_OBJECT_UNLOCK(self);
+  if (period == 0) return FALSE;
+  const GstClockTime min = period + static_cast<GstClockTime>(rig.sync().max_wait.count());
+  gst_query_set_latency(query, TRUE, min, min + max_batches * period);
+  return TRUE;
+}
+
+gboolean query(GstBaseSrc* base, GstQuery* query) {
+  auto* self = GST_LOCKSTEP_SRC(base);
+  if (GST_QUERY_TYPE(query) == GST_QUERY_LATENCY) {
+    auto rig = rig_of(self);
+    if (rig && !is_virtual(*rig)) return answer_latency(self, *rig, query);
+  }
+  return GST_BASE_SRC_CLASS(gst_lockstep_src_parent_class)->query(base, query);
+}
+
+GstStateChangeReturn change_state(GstElement* element, GstStateChange transition) {
+  auto* self = GST_LOCKSTEP_SRC(element);
+  if (transition == GST_STATE_CHANGE_NULL_TO_READY && !open_rig(self))
+    return GST_STATE_CHANGE_FAILURE;
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING) self->state->discard_old = true;
+  const GstStateChangeReturn changed =
+      GST_ELEMENT_CLASS(gst_lockstep_src_parent_class)->change_state(element, transition);
+  if (transition == GST_STATE_CHANGE_READY_TO_NULL ||
+      (transition == GST_STATE_CHANGE_NULL_TO_READY && changed == GST_STATE_CHANGE_FAILURE))
+    close_rig(self);
+  return changed;
+}
+
+// Takes changed grouping over while running; what cannot be taken is refused with a warning and not kept.
+void regroup(GstLockstepSrc* self, const lockstep::SrcSettings& before) {
+  GST_OBJECT_LOCK(self);
+  const lockstep::Grouping grouping = self->state->settings.grouping();
+  GST_OBJECT_UNLOCK(self);
+  auto rig = rig_of(self);
+  if (!rig) return;
+  if (auto taken = rig->set_grouping(grouping); !taken) {
+    GST_OBJECT_LOCK(self);
+    self->state->settings = before;
+    GST_OBJECT_UNLOCK(self);
+    lockstep::post_warning(GST_ELEMENT(self), taken.error());
+    return;
+  }
+  gst_element_post_message(GST_ELEMENT(self), gst_message_new_latency(GST_OBJECT(self)));
+}
+
+void set_property(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
+  auto* self = GST_LOCKSTEP_SRC(object);
+  GST_OBJECT_LOCK(self);
+  const lockstep::SrcSettings before = self->state->settings;
+  const bool known = lockstep::set_src_property(self->state->settings, id, value);
+  GST_OBJECT_UNLOCK(self);
+  if (!known) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+  if (lockstep::is_grouping_property(id)) regroup(self, before);
+}
+
+void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
+  auto* self = GST_LOCKSTEP_SRC(object);
+  if (id == lockstep::PROP_STATS) {
+    auto rig = rig_of(self);
+    RigStats stats;
+    if (rig) {
+      stats = rig->stats();
+    } else {
+      GST_OBJECT_LOCK(self);
+      stats = self->state->last_stats;
+      GST_OBJECT_UNLOCK(self);
+    }
+    g_value_take_boxed(value, lockstep::structure_of(stats).release());
+    return;
+  }
+  GST_OBJECT_LOCK(self);
+  const lockstep::SrcSettings settings = self->state->settings;
+  GST_OBJECT_UNLOCK(self);
+  if (!lockstep::get_src_property(settings, id, value))
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+}
+
+void finalize(GObject* object) {
+  delete GST_LOCKSTEP_SRC(object)->state;
+  G_OBJECT_CLASS(gst_lockstep_src_parent_class)->finalize(object);
+}
+
+}  // namespace
+
+static void gst_lockstep_src_class_init(GstLockstepSrcClass* klass) {
+  auto* object_class = G_OBJECT_CLASS(klass);
+  auto* element_class = GST_ELEMENT_CLASS(klass);
+  auto* base_class = GST_BASE_SRC_CLASS(klass);
+  object_class->set_property = set_property;
+  object_class->get_property = get_property;
+  object_class->finalize = finalize;
+  lockstep::install_src_properties(object_class);
+
+  element_class->change_state = change_state;
+  gst_element_class_set_static_metadata(
+      element_class, "Lockstep source", "Source/Video",
+      "Captures the frames of one instant from several cameras into one batch",
+      "The Lockstep authors");
+  static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
+      "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(LOCKSTEP_BATCH_CAPS));
+  gst_element_class_add_static_pad_template(element_class, &src_template);
+
+  base_class->get_caps = get_caps;
+  base_class->fixate = fixate;
+  base_class->set_caps = set_caps;
+  base_class->unlock = unlock;
+  base_class->unlock_stop = unlock_stop;
+  base_class->stop = stop;
+  base_class->is_seekable = is_seekable;
+  base_class->query = query;
+  GST_PUSH_SRC_CLASS(klass)->create = create;
+}
+
+static void gst_lockstep_src_init(GstLockstepSrc* self) {
+  self->state = new State;
+  gst_base_src_set_format(GST_BASE_SRC(self), GST_FORMAT_TIME);
+  gst_base_src_set_live(GST_BASE_SRC(self), TRUE);
+}
