@@ -8,7 +8,7 @@
 namespace lockstep {
 
 std::span<const SensorBackend* const> sensor_backends() {
-  static const std::array<const SensorBackend*, 0> backends{};
+  static const std::array backends = {sim_backend()};
   return backends;
 }
 

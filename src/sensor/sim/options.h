@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "lockstep/format.h"
+#include "lockstep/frame.h"
+#include "lockstep/result.h"
+#include "lockstep/sensor.h"
+#include "lockstep/sensor_spec.h"
+#include "sensor/options.h"
+
+namespace lockstep {
+
+/// A span of the stream's time in which a simulated sensor fails. \units since the stream began.
+struct SimOutage {
+  Nanoseconds begin{0};
+  Nanoseconds end{0};
+
+  bool covers(Nanoseconds time) const { return time >= begin && time < end; }
+};
+
+/// What goes wrong with a simulated sensor's triggers, and when.
+struct SimTiming {
+  double drift_ppm = 0;        ///< How much its clock is slow; negative: fast.
+  Nanoseconds jitter{0};       ///< Most that an exposure starts late, never beyond half a frame.
+  Nanoseconds stamp_noise{0};  ///< Most that the reported capture time is off, either way.
+  double drop = 0;             ///< Probability that a frame is lost.
+  double corrupt = 0;          ///< Probability that a frame is marked as damaged.
+  double duplicate = 0;        ///< Probability that a frame reports the time of the one before.
+  SimOutage stall;             ///< Frames are lost.
+  SimOutage unplugged;         ///< The device is gone; nothing comes back if `end` is the maximum.
+};
+
+/// How much of the picture is drawn.
+enum class SimRender : std::uint8_t {
+  full,   ///< The scene and the painted code.
+  code,   ///< The painted code on flat grey.
+  stamp,  ///< A SimStamp at the start of the slot, nothing else: the cost knows no size.
+};
+
+/// Everything that `sim?...` can say.
+struct SimOptions {
+  std::uint64_t seed = 1;  ///< Sensors of one rig differ even under the same seed.
+  SimTiming timing;
+  Nanoseconds phase{0};      ///< Of the triggers, after the multiples of the frame period.
+  Settings settings;         ///< At first.
+  Nanoseconds readout{0};    ///< From the first row's exposure to the last row's.
+  int control_delay = 0;     ///< Exposures from apply() until it holds.
+  double noise = 0;          ///< Standard deviation at gain 1. \units 1/255 of full scale.
+  double flicker_hz = 0;     ///< The mains that the lamp hangs on; it flickers at twice that.
+  double flicker_depth = 0;  ///< Of the lamp's brightness, 0..1.
+  SimRender render = SimRender::full;
+  Delivery delivery = Delivery::fill;
+  bool realtime = true;
+  std::optional<PixelFormat> format;       ///< Offers this one only.
+  std::optional<OptionReader::Size> size;  ///< Offers this one only.
+};
+
+/// Reads the options of a spec `sim?...`.
+///
+/// \errors  invalid_argument  an unknown option or a value out of range; the text says what there
+/// is.
+Result<SimOptions> read_sim_options(const SensorSpec& spec);
+
+/// What a simulated sensor makes of settings that it is asked for: each within its limits, an
+/// exposure no longer than the frame.
+/// \units  frame_period: what the frame rate asks for, used where the settings ask for none.
+Settings within_sim_limits(Settings wanted, Nanoseconds frame_period);
+
+inline constexpr Nanoseconds kSimMinExposure = std::chrono::microseconds(1);
+inline constexpr Nanoseconds kSimMaxExposure = std::chrono::seconds(1);
+inline constexpr Nanoseconds kSimMinFrameDuration{1'000'000'000 / 240};
+inline constexpr Nanoseconds kSimMaxFrameDuration = std::chrono::seconds(1);
+inline constexpr double kSimMaxGain = 16;
+inline constexpr double kSimMinBalance = 0.25;
+inline constexpr double kSimMaxBalance = 4;
+
+}  // namespace lockstep

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "lockstep/format.h"
+#include "sensor/sim/capture.h"
+#include "sensor/sim/options.h"
+
+namespace lockstep {
+
+/// What `render=stamp` writes at the start of a slot.
+struct SimStamp {
+  std::uint32_t sensor = 0;
+  std::uint32_t settings_revision = 0;
+  std::uint64_t sequence = 0;
+  std::int64_t captured_ns = 0;
+};
+
+/// Turns exposures into pixels, as much as `render` asks for.
+class SimPicture {
+ public:
+  SimPicture(SimRender render, const Format& format, const Layout& layout);
+
+  /// Writes one frame; `slot` has the layout's size at least.
+  void draw(const SimShot& shot, std::span<std::byte> slot) const;
+
+ private:
+  SimRender render_;
+  Format format_;
+  Layout layout_;
+};
+
+}  // namespace lockstep

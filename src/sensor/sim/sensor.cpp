@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+#include "sensor/sim/sensor.h"
+
+#include <utility>
+#include <vector>
+
+#include "sensor/backends.h"
+
+namespace lockstep {
+namespace {
+
+constexpr SizeRange kSides{16, 4096, 1};
+const RateRange kRates{{1, 1}, {240, 1}};
+
+std::int64_t microseconds(Nanoseconds time) { return time.count() / 1000; }
+std::int64_t thousandths(double factor) { return static_cast<std::int64_t>(factor * 1000 + 0.5); }
+
+ControlInfo gain_control(std::string name, double min, double max, double value) {
+  return {std::move(name), thousandths(min), thousandths(max), 1, thousandths(value)};
+}
+
+std::vector<ControlInfo> controls_of(const Settings& settings) {
+  return {
+      {"exposure (us)", microseconds(kSimMinExposure), microseconds(kSimMaxExposure), 1,
+       microseconds(settings.exposure)},
+      gain_control("analogue gain (1/1000)", 1, kSimMaxGain, settings.analogue_gain),
+      gain_control("digital gain (1/1000)", 1, kSimMaxGain, settings.digital_gain),
+      gain_control("red gain (1/1000)", kSimMinBalance, kSimMaxBalance, settings.red_gain),
+      gain_control("blue gain (1/1000)", kSimMinBalance, kSimMaxBalance, settings.blue_gain),
+  };
+}
+
+// Whether planes of `wanted` can hold those of `format`.
+bool holds(const Layout& wanted, const Layout& tight) {
+  if (wanted.num_planes != tight.num_planes) return false;
+  for (std::size_t p = 0; p < tight.num_planes; ++p) {
+    const Plane& plane = wanted.planes[p];
+    if (plane.row_bytes != tight.planes[p].row_bytes || plane.rows != tight.planes[p].rows ||
+        plane.stride_bytes < plane.row_bytes ||
+        plane.offset_bytes + plane.stride_bytes * (plane.rows - 1) + plane.row_bytes >
+            wanted.size_bytes)
+      return false;
+  }
+  return true;
+}
+
+class SimBackend final : public SensorBackend {
+ public:
+  std::string_view name() const override { return "sim"; }
+  std::string_view description() const override {
+    return "simulated camera: light, noise, flicker, drift, jitter, drops, stalls, unplugging";
+  }
+  std::vector<std::string> list() const override { return {"sim"}; }
+  Result<std::unique_ptr<Sensor>> open(const SensorSpec& spec) const override {
+    if (!spec.device.empty())
+      return Error{
+          Errc::not_found, 0,
+          "no simulated sensor \"" + spec.device + "\"; it takes options only, as sim?seed=2"};
+    auto options = read_sim_options(spec);
+    if (!options) return std::move(options).error();
+    return options->realtime ? make_realtime_sim(to_string(spec), *options)
+                             : make_virtual_sim(to_string(spec), *options);
+  }
+};
+
+}  // namespace
+
+SimSensor::SimSensor(std::string name, const SimOptions& options)
+    : options_(options), name_(std::move(name)) {}
+
+std::vector<FormatOffer> SimSensor::offers() const {
+  std::vector<FormatOffer> offers;
+  for (PixelFormat format : kPixelFormats) {
+    if (options_.format && *options_.format != format) continue;
+    FormatOffer offer{format, kSides, kSides, {kRates}};
+    if (options_.size) {
+      offer.width = {options_.size->width, options_.size->width, 1};
+      offer.height = {options_.size->height, options_.size->height, 1};
+    }
+    offers.push_back(std::move(offer));
+  }
+  return offers;
+}
+
+SensorInfo SimSensor::describe() {
+  SensorInfo info;
+  info.name = name_;
+  info.description = std::string("simulated sensor on the ") +
+                     (options_.realtime ? "monotonic" : "virtual") + " clock";
+  info.formats = offers();
+  info.controls = controls_of(options_.settings);
+  const bool fills = options_.delivery == Delivery::fill;
+  info.io = {{"fill", fills, fills ? "" : "opened with delivery=lend"},
+             {"lend", !fills, fills ? "opened with delivery=fill" : ""}};
+  return info;
+}
+
+Clock SimSensor::clock() const { return options_.realtime ? Clock::monotonic : Clock::simulated; }
+
+Result<SensorStream> SimSensor::configure(const Format& format, const Layout& wanted, FdKind) {
+  const auto tight = default_layout(format.pixel_format, format.width, format.height);
+  bool offered = false;
+  for (const FormatOffer& offer : offers()) offered = offered || allows(offer, format);
+  if (!offered || !tight || !holds(wanted, *tight)) {
+    std::string all;
+    for (const FormatOffer& offer : offers()) all += (all.empty() ? "" : ", ") + to_string(offer);
+    return Error{Errc::not_supported, 0,
+                 "set " + to_string(format) + " on " + name_ +
+                     (offered ? ", the layout cannot hold it" : ", it offers " + all)};
+  }
+  format_ = format;
+  layout_ = wanted;
+  capture_.emplace(options_, index_, format.framerate);
+  if (last_request_) capture_->apply(last_request_->settings, last_request_->revision);
+  picture_.emplace(options_.render, format, wanted);
+  attached_ = false;
+
+  const bool fills = options_.delivery == Delivery::fill;
+  SensorStream stream;
+  stream.layout = wanted;
+  stream.slot_bytes = wanted.size_bytes;
+  stream.delivery = options_.delivery;
+  stream.io = fills ? "fill (writes into the slots)" : "lend (buffers of its own, delivery=lend)";
+  return stream;
+}
+
+Result<void> SimSensor::attach(std::span<const SlotView> slots) {
+  for (const SlotView& slot : slots) {
+    if (slot.size_bytes >= layout_.size_bytes) continue;
+    return Error{Errc::invalid_argument, 0,
+                 "attach a slot of " + std::to_string(slot.size_bytes) + " bytes to " + name_ +
+                     ", a frame has " + std::to_string(layout_.size_bytes)};
+  }
+  // Virtual time waits for the user, so that it is up to him how many are out; real time does not.
+  const std::size_t most = options_.realtime ? slots.size() : SIZE_MAX;
+  if (options_.delivery == Delivery::fill)
+    targets_.use_slots(slots);
+  else
+    targets_.use_buffers(layout_.size_bytes, most);
+  attached_ = true;
+  return {};
+}
+
+Result<void> SimSensor::check_ready_to_start(bool streaming) const {
+  if (capture_ && attached_ && !streaming) return {};
+  return Error{Errc::invalid_argument, 0,
+               "start " + name_ +
+                   (streaming ? ", it streams already" : ", it is not configured and attached")};
+}
+
+Result<void> SimSensor::queue_target(std::size_t arena_index) {
+  if (options_.delivery == Delivery::fill) return targets_.queue(arena_index);
+  return Error{Errc::invalid_argument, 0, "queue a slot to " + name_ + ", it lends its own"};
+}
+
+void SimSensor::request(const Settings& settings, std::uint32_t revision) {
+  last_request_ = {settings, revision};
+  if (capture_) capture_->apply(settings, revision);
+}
+
+Delivered SimSensor::develop(const SimShot& shot, SimTarget target, Nanoseconds ready_at) const {
+  Delivered delivered;
+  delivered.arena_index = target.arena_index;
+  delivered.lent = std::move(target.lent);
+  delivered.info = shot.info;
+  delivered.ready_at = ready_at;
+  delivered.corrupt = shot.corrupt;
+  return delivered;
+}
+
+Error SimSensor::gone(Errc code, const std::string& act) const {
+  return Error{code, 0, act + " " + name_ + ", it is unplugged"};
+}
+
+const SensorBackend* sim_backend() {
+  static const SimBackend backend;
+  return &backend;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "lockstep/sensor.h"
+#include "sensor/sim/capture.h"
+#include "sensor/sim/options.h"
+#include "sensor/sim/picture.h"
+#include "sensor/sim/targets.h"
+
+namespace lockstep {
+
+/// What simulated sensors on the real and on the virtual clock have in common: everything but time.
+class SimSensor : public Sensor {
+ public:
+  SimSensor(std::string name, const SimOptions& options);
+
+  SensorInfo describe() override;
+  Clock clock() const override;
+  void set_index(std::uint32_t index) override { index_ = index; }
+  Result<SensorStream> configure(const Format& format, const Layout& wanted,
+                                 FdKind slot_kind) override;
+  Result<void> attach(std::span<const SlotView> slots) override;
+
+ protected:
+  /// \errors  invalid_argument  it is not configured and attached, or streams already.
+  Result<void> check_ready_to_start(bool streaming) const;
+  /// \errors  invalid_argument  a lending sensor takes no slots, or as SimTargets::queue().
+  Result<void> queue_target(std::size_t arena_index);
+  /// Asks for settings, now or when there is a stream.
+  void request(const Settings& settings, std::uint32_t revision);
+  /// The frame that `shot` makes of `target`.
+  Delivered develop(const SimShot& shot, SimTarget target, Nanoseconds ready_at) const;
+  /// The error for a sensor that is not there, after `act`.
+  Error gone(Errc code, const std::string& act) const;
+
+  const SimOptions options_;
+  const std::string name_;
+  Format format_;
+  std::optional<SimCapture> capture_;  // From configure() on.
+  std::optional<SimPicture> picture_;  // From configure() on.
+  SimTargets targets_;
+
+ private:
+  struct Request {
+    Settings settings;
+    std::uint32_t revision = 0;
+  };
+
+  std::vector<FormatOffer> offers() const;
+
+  std::uint32_t index_ = 0;
+  std::optional<Request> last_request_;
+  Layout layout_;
+  bool attached_ = false;
+};
+
+/// On CLOCK_MONOTONIC, with a thread of its own. In realtime.cpp.
+std::unique_ptr<Sensor> make_realtime_sim(std::string name, const SimOptions& options);
+/// On a clock that goes as fast as frames are taken. In virtual.cpp.
+std::unique_ptr<Sensor> make_virtual_sim(std::string name, const SimOptions& options);
+
+}  // namespace lockstep

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// The simulated sensor on its virtual clock: no thread, no waiting. Time goes on when a frame is
+// taken, and stands still while there is no slot to fill, so that frames are lost by the options
+// alone and every run is the same.
+#include <algorithm>
+#include <utility>
+
+#include "sensor/sim/sensor.h"
+
+namespace lockstep {
+namespace {
+
+class VirtualSim final : public SimSensor {
+ public:
+  using SimSensor::SimSensor;
+
+  Result<void> start() override;
+  Result<void> queue(std::size_t arena_index) override;
+  Result<std::optional<Delivered>> dequeue() override;
+  void stop() override;
+  Result<void> restart() override;
+  int readable_fd() const override { return -1; }
+  std::optional<Nanoseconds> next_event() const override;
+  Result<void> apply(const Settings& settings, std::uint32_t revision) override;
+
+ private:
+  enum class State { stopped, streaming, lost };
+
+  void skip_lost_frames();
+
+  State state_ = State::stopped;
+  std::uint32_t skipped_ = 0;  // Since the last frame delivered.
+};
+
+Result<void> VirtualSim::start() {
+  if (auto ready = check_ready_to_start(state_ != State::stopped); !ready) return ready;
+  capture_->begin(options_.phase);
+  state_ = State::streaming;
+  skipped_ = 0;
+  skip_lost_frames();
+  return {};
+}
+
+void VirtualSim::skip_lost_frames() {
+  for (; capture_->next().lost; capture_->advance()) ++skipped_;
+}
+
+Result<void> VirtualSim::queue(std::size_t arena_index) {
+  if (state_ == State::lost) return gone(Errc::device_lost, "queue a slot to");
+  return queue_target(arena_index);
+}
+
+std::optional<Nanoseconds> VirtualSim::next_event() const {
+  if (state_ == State::lost && capture_->plugged_at() != Nanoseconds::max())
+    return capture_->plugged_at();
+  if (state_ != State::streaming || targets_.empty()) return std::nullopt;
+  return std::min(capture_->next().ready, capture_->unplugged_at());
+}
+
+Result<std::optional<Delivered>> VirtualSim::dequeue() {
+  if (state_ == State::lost) return gone(Errc::device_lost, "take a frame from");
+  if (state_ == State::stopped || targets_.empty()) return std::optional<Delivered>();
+  const SimShot shot = capture_->next();
+  if (shot.ready >= capture_->unplugged_at()) {
+    if (shot.exposed < capture_->unplugged_at()) ++skipped_;
+    state_ = State::lost;
+    targets_.clear();
+    return gone(Errc::device_lost, "take a frame from");
+  }
+  auto target = targets_.take();
+  if (!target) return Error{Errc::out_of_memory, 0, "no memory for a frame of " + name_};
+  if (!shot.corrupt) picture_->draw(shot, target->bytes);
+  Delivered delivered = develop(shot, *std::move(target), shot.ready);
+  delivered.skipped = std::exchange(skipped_, 0);
+  capture_->advance();
+  skip_lost_frames();
+  return std::optional(std::move(delivered));
+}
+
+void VirtualSim::stop() {
+  state_ = State::stopped;
+  targets_.clear();
+}
+
+Result<void> VirtualSim::restart() {
+  if (state_ != State::lost || capture_->plugged_at() == Nanoseconds::max())
+    return gone(Errc::not_found, "restart");
+  capture_->resume(capture_->plugged_at());
+  state_ = State::streaming;
+  skip_lost_frames();
+  return {};
+}
+
+Result<void> VirtualSim::apply(const Settings& settings, std::uint32_t revision) {
+  request(settings, revision);
+  return {};
+}
+
+}  // namespace
+
+std::unique_ptr<Sensor> make_virtual_sim(std::string name, const SimOptions& options) {
+  return std::make_unique<VirtualSim>(std::move(name), options);
+}
+
+}  // namespace lockstep
