@@ -44,9 +44,9 @@ struct SyncConfig {
 /// vain kStallAfter times in a row is stalled: not waited for until it delivers again. A frame that
 /// comes when its set has left is dropped as late.
 ///
-/// Until every active sensor has delivered once (at most kStartUpWait from the first frame), sets
-/// that lack an active sensor are thrown away as start_up; so are the frames from before the last
-/// sensor's first.
+/// Until every active sensor has delivered once (at most kStartUpWait from the first frame on),
+/// sets that lack an active sensor are thrown away as start_up; so are the frames from before the
+/// last sensor's first.
 ///
 /// Capture times of one sensor must rise; a frame that does not is dropped as duplicate or
 /// backward, one further than kAbsurd from `now` as absurd, neither disturbs the others. A sensor
@@ -87,9 +87,8 @@ class LOCKSTEP_API Synchroniser {
     std::size_t num_frames = 0;
   };
 
-  /// `max_pending` frames of a sensor may wait at most (at least 1). Beyond it the oldest set
-  /// leaves as it is, or with OnMissing::drop is dropped as overflow. Where that set is ahead of
-  /// `now` the newest frames are dropped as overflow.
+  /// `max_pending` frames of a sensor may wait at most (at least 1): what it delivers beyond that
+  /// is dropped as overflow by the pop() that leaves so many waiting.
   Synchroniser(std::size_t num_sensors, SyncConfig config, std::size_t max_pending);
   ~Synchroniser();
   Synchroniser(Synchroniser&&) noexcept;

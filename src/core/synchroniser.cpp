@@ -127,10 +127,10 @@ struct Synchroniser::State {
   bool awaits_anyone();
   bool is_complete() const;
   Nanoseconds due_at();
-  bool relieve_overflow();
   Set take_set();
-  std::optional<DropReason> reason_to_drop(const Set& set, bool early) const;
+  std::optional<DropReason> reason_to_drop(const Set& set) const;
   void discard(const Set& set, DropReason reason);
+  void drop_overflow();
 };
 
 // What is wrong with a capture time, if anything. Counts towards belief.
@@ -162,11 +162,11 @@ void Synchroniser::State::believe(std::size_t index, Nanoseconds captured) {
 }
 
 // Sets leave in order of capture time, so after one wrong or former time has left, everything that
-// is right now is late. Once no live sensor is beyond it any more, that order means nothing.
+// is right now is late. Once every live sensor is before it, that order means nothing.
 void Synchroniser::State::begin_again_if_all_went_back() {
   if (!departed) return;
   for (const SensorState& sensor : sensors)
-    if (sensor.active && sensor.delivered && !sensor.stalled() && sensor.last > departed->captured)
+    if (sensor.active && sensor.delivered && !sensor.stalled() && sensor.last >= departed->captured)
       return;
   for (std::size_t i = 0; i < sensors.size(); ++i) drop_from(i, departed->captured);
   departed.reset();
@@ -266,20 +266,6 @@ Nanoseconds Synchroniser::State::due_at() {
   return awaits_anyone() ? add_saturating(waits_since, config.max_wait) : anchor;
 }
 
-// Whether the oldest set must leave early because a queue is too long. Where it is stamped ahead
-// of now, leaving early would not help; then what came last is dropped.
-bool Synchroniser::State::relieve_overflow() {
-  if (num_overfull == 0) return false;
-  if (anchor <= now) return true;
-  for (std::size_t i = 0; i < sensors.size(); ++i) {
-    auto& pending = sensors[i].pending;
-    for (; pending.size() > max_pending; pending.pop_back())
-      drop(i, pending.back().token, DropReason::overflow);
-  }
-  num_overfull = 0;
-  return false;
-}
-
 // Takes the oldest set out of the queues. Whoever is still awaited was so in vain.
 Synchroniser::Set Synchroniser::State::take_set() {
   Set set;
@@ -303,8 +289,8 @@ Synchroniser::Set Synchroniser::State::take_set() {
   return set;
 }
 
-// Why a set that is due does not leave; nothing if it does. `early`: for want of room.
-std::optional<DropReason> Synchroniser::State::reason_to_drop(const Set& set, bool early) const {
+// Why a set that is due does not leave; nothing if it does.
+std::optional<DropReason> Synchroniser::State::reason_to_drop(const Set& set) const {
   if (set.num_frames == sensors.size()) return std::nullopt;
   const bool lacks_active = std::any_of(sensors.begin(), sensors.end(), [](const auto& sensor) {
     return sensor.active && !sensor.in_last_set;
@@ -312,14 +298,26 @@ std::optional<DropReason> Synchroniser::State::reason_to_drop(const Set& set, bo
   const bool starting =
       first_push && now - *first_push < kStartUpWait && (!all_started || set.captured < started_at);
   if (starting && lacks_active) return DropReason::start_up;
-  if (config.on_missing != OnMissing::drop) return std::nullopt;
-  return early ? DropReason::overflow : DropReason::unmatched;
+  if (config.on_missing == OnMissing::drop) return DropReason::unmatched;
+  return std::nullopt;
 }
 
 void Synchroniser::State::discard(const Set& set, DropReason reason) {
   for (std::size_t i = 0; i < set.tokens.size(); ++i)
     if (set.tokens[i]) drop(i, *set.tokens[i], reason);
   if (reason == DropReason::start_up) departed->reason_for_late = reason;
+}
+
+// The newest go, and only of the sensor that has too many: letting the oldest set leave early would
+// make the others' frames late, and dropping the oldest frame would start its wait anew for ever.
+void Synchroniser::State::drop_overflow() {
+  if (num_overfull == 0) return;
+  for (std::size_t i = 0; i < sensors.size(); ++i) {
+    auto& pending = sensors[i].pending;
+    for (; pending.size() > max_pending; pending.pop_back())
+      drop(i, pending.back().token, DropReason::overflow);
+  }
+  num_overfull = 0;
 }
 
 Synchroniser::Synchroniser(std::size_t num_sensors, SyncConfig config, std::size_t max_pending)
@@ -350,14 +348,13 @@ void Synchroniser::push(const Arrival& arrival, Nanoseconds now) {
 std::optional<Synchroniser::Set> Synchroniser::pop(Nanoseconds now) {
   State& state = *state_;
   state.now = std::max(state.now, now);
-  while (state.num_heads > 0) {
-    const bool due = state.due_at() <= state.now;
-    if (!due && !state.relieve_overflow()) break;
+  while (state.num_heads > 0 && state.due_at() <= state.now) {
     Set set = state.take_set();
-    const auto reason = state.reason_to_drop(set, !due);
+    const auto reason = state.reason_to_drop(set);
     if (!reason) return set;
     state.discard(set, *reason);
   }
+  state.drop_overflow();
   return std::nullopt;
 }
 
