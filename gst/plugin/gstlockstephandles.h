@@ -5,8 +5,6 @@
 #include <gst/video/video.h>
 
 #include <memory>
-#include <optional>
-#include <utility>
 
 namespace lockstep {
 
@@ -25,31 +23,24 @@ using StructurePtr = std::unique_ptr<GstStructure, Release>;
 using PoolPtr = std::unique_ptr<GstBufferPool, Release>;
 using CharsPtr = std::unique_ptr<gchar, Release>;
 
-/// A video buffer mapped for as long as this object lives.
+/// A video buffer mapped for as long as this object lives, if it could be. The buffer must live on.
 class MappedFrame {
  public:
-  /// Nothing if `buffer` cannot be mapped as `info` says.
-  static std::optional<MappedFrame> map(const GstVideoInfo& info, GstBuffer* buffer,
-                                        GstMapFlags flags) {
-    MappedFrame mapped;
-    // The caller keeps the buffer alive; a reference of ours would make it read-only.
+  MappedFrame(const GstVideoInfo& info, GstBuffer* buffer, GstMapFlags flags) {
+    // A reference of ours would make the buffer read-only.
     const auto no_ref = static_cast<GstMapFlags>(int{flags} | int{GST_VIDEO_FRAME_MAP_FLAG_NO_REF});
-    if (!gst_video_frame_map(&mapped.frame_, const_cast<GstVideoInfo*>(&info), buffer, no_ref))
-      return std::nullopt;
-    mapped.mapped_ = true;
-    return mapped;
+    mapped_ = gst_video_frame_map(&frame_, &info, buffer, no_ref);
   }
   ~MappedFrame() {
     if (mapped_) gst_video_frame_unmap(&frame_);
   }
-  MappedFrame(MappedFrame&& other) noexcept
-      : frame_(other.frame_), mapped_(std::exchange(other.mapped_, false)) {}
-  MappedFrame& operator=(MappedFrame&&) = delete;
+  MappedFrame(const MappedFrame&) = delete;
+  MappedFrame& operator=(const MappedFrame&) = delete;
 
-  const GstVideoFrame& frame() const { return frame_; }
+  explicit operator bool() const { return mapped_; }
+  const GstVideoFrame& operator*() const { return frame_; }
 
  private:
-  MappedFrame() = default;
   GstVideoFrame frame_{};
   bool mapped_ = false;
 };

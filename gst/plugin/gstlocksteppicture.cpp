@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+#include "gstlocksteppicture.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace lockstep {
+namespace {
+
+std::size_t sample_bytes_of(const GstVideoFormatInfo* format) {
+  return GST_VIDEO_FORMAT_INFO_DEPTH(format, 0) > 8 ? 2 : 1;
+}
+
+guint8 sample_of(const Colour& colour, const GstVideoFormatInfo* format, guint component) {
+  if (component == 3) return 255;
+  if (GST_VIDEO_FORMAT_INFO_IS_GRAY(format)) return colour.gray;
+  return GST_VIDEO_FORMAT_INFO_IS_RGB(format) ? colour.rgb[component] : colour.yuv[component];
+}
+
+void fill_row(guint8* row, const PlaneView::Channel& channel, std::size_t sample_bytes,
+              guint8 sample) {
+  if (sample_bytes == 1 && channel.step == 1) {
+    std::memset(row + channel.offset, sample, channel.width);
+    return;
+  }
+  for (std::uint32_t x = 0; x < channel.width; x++) {
+    guint8* at = row + (channel.offset + x * channel.step) * sample_bytes;
+    at[sample_bytes - 1] = sample;  // Little-endian: the high byte is last.
+    if (sample_bytes == 2) at[0] = 0;
+  }
+}
+
+}  // namespace
+
+std::size_t PlaneView::row_samples() const {
+  std::size_t samples = 0;
+  for (std::size_t i = 0; i < num_channels; i++) {
+    const Channel& channel = channels[i];
+    samples = std::max(samples, channel.offset + (channel.width - 1) * channel.step + 1);
+  }
+  return samples;
+}
+
+PictureView picture_of(const GstVideoFrame& frame) {
+  PictureView picture;
+  // The fourth byte of BGRx is nobody's, but it must not stay as it was in memory.
+  picture.format = GST_VIDEO_FRAME_FORMAT(&frame) == GST_VIDEO_FORMAT_BGRx
+                       ? gst_video_format_get_info(GST_VIDEO_FORMAT_BGRA)
+                       : frame.info.finfo;
+  picture.width = static_cast<std::uint32_t>(GST_VIDEO_FRAME_WIDTH(&frame));
+  picture.height = static_cast<std::uint32_t>(GST_VIDEO_FRAME_HEIGHT(&frame));
+  for (guint i = 0; i < GST_VIDEO_FRAME_N_PLANES(&frame); i++) {
+    picture.planes[i] = static_cast<guint8*>(GST_VIDEO_FRAME_PLANE_DATA(&frame, i));
+    picture.strides[i] = static_cast<std::size_t>(GST_VIDEO_FRAME_PLANE_STRIDE(&frame, i));
+  }
+  return picture;
+}
+
+PictureView crop(const PictureView& picture, const Rectangle& part) {
+  PictureView cropped = picture;
+  cropped.width = part.width;
+  cropped.height = part.height;
+  const GstVideoFormatInfo* format = picture.format;
+  for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS(format); c++) {
+    const auto plane = static_cast<std::size_t>(GST_VIDEO_FORMAT_INFO_PLANE(format, c));
+    const auto x = static_cast<std::size_t>(GST_VIDEO_FORMAT_INFO_SCALE_WIDTH(format, c, part.x));
+    const auto y = static_cast<std::size_t>(GST_VIDEO_FORMAT_INFO_SCALE_HEIGHT(format, c, part.y));
+    const auto step = static_cast<std::size_t>(GST_VIDEO_FORMAT_INFO_PSTRIDE(format, c));
+    cropped.planes[plane] = picture.planes[plane] + y * picture.strides[plane] + x * step;
+  }
+  return cropped;
+}
+
+PlaneView plane_of(const PictureView& picture, std::size_t index) {
+  const GstVideoFormatInfo* format = picture.format;
+  PlaneView plane;
+  plane.data = picture.planes[index];
+  plane.stride = picture.strides[index];
+  plane.sample_bytes = sample_bytes_of(format);
+  for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS(format); c++) {
+    if (static_cast<std::size_t>(GST_VIDEO_FORMAT_INFO_PLANE(format, c)) != index) continue;
+    PlaneView::Channel& channel = plane.channels[plane.num_channels++];
+    channel.offset =
+        static_cast<std::size_t>(GST_VIDEO_FORMAT_INFO_POFFSET(format, c)) / plane.sample_bytes;
+    channel.step =
+        static_cast<std::size_t>(GST_VIDEO_FORMAT_INFO_PSTRIDE(format, c)) / plane.sample_bytes;
+    channel.width =
+        static_cast<std::uint32_t>(GST_VIDEO_FORMAT_INFO_SCALE_WIDTH(format, c, picture.width));
+    plane.height =
+        static_cast<std::uint32_t>(GST_VIDEO_FORMAT_INFO_SCALE_HEIGHT(format, c, picture.height));
+  }
+  return plane;
+}
+
+void fill(const PictureView& picture, const Colour& colour) {
+  const GstVideoFormatInfo* format = picture.format;
+  for (guint index = 0; index < GST_VIDEO_FORMAT_INFO_N_PLANES(format); index++) {
+    const PlaneView plane = plane_of(picture, index);
+    std::size_t next_channel = 0;
+    for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS(format); c++) {
+      if (GST_VIDEO_FORMAT_INFO_PLANE(format, c) != index) continue;
+      const PlaneView::Channel& channel = plane.channels[next_channel++];
+      for (std::uint32_t y = 0; y < plane.height; y++)
+        fill_row(plane.data + y * plane.stride, channel, plane.sample_bytes,
+                 sample_of(colour, format, c));
+    }
+  }
+}
+
+}  // namespace lockstep

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * SECTION:element-locksteptiler
+ * @title: locksteptiler
+ * @short_description: Shows a batch as a mosaic
+ *
+ * Scales each slot of a batch into its tile, in one pass. Slots go row by row from the upper left.
+ * The tiles cover the whole picture and meet at even pixels. The pixel format stays as it is.
+ *
+ * A missing slot goes on showing its last frame, or black before there was one, and is marked by
+ * red bars along its right and lower edge and a red square in its upper right corner. A repeated
+ * frame has an amber square there.
+ *
+ * The mosaic has the times and metas of the batch. It also has a #GstLockstepBatchMeta that tells
+ * all about each slot, without the frames themselves: these go back to their sensors at once.
+ *
+ * ## Example launch lines
+ * |[
+ * gst-launch-1.0 lockstepsrc ! locksteptiler ! videoconvert ! autovideosink
+ * ]|
+ * Four simulated sensors, two by two.
+ * |[
+ * gst-launch-1.0 lockstepsrc num-sensors=3 num-buffers=30 ! locksteptiler rows=1 width=1920 !
+ * videoconvert ! pngenc snapshot=true ! filesink location=row.png
+ * ]|
+ * Three sensors side by side, as a picture.
+ */
+#include "gstlocksteptiler.h"
+
+#include <gst/video/gstvideometa.h>
+#include <gst/video/gstvideopool.h>
+
+#include <memory>
+
+#include "gstlockstepcaps.h"
+#include "gstlocksteperror.h"
+#include "gstlockstephandles.h"
+#include "gstlockstepmosaic.h"
+
+GST_DEBUG_CATEGORY_STATIC(lockstep_tiler_debug);
+#define GST_CAT_DEFAULT lockstep_tiler_debug
+
+namespace {
+
+using lockstep::BatchInfo;
+using lockstep::MosaicSettings;
+
+enum Property { kRows = 1, kColumns, kWidth, kHeight, kShowSlot };
+
+constexpr guint kMaxTiles = 256;
+
+struct State {
+  MosaicSettings settings;         // Object lock: any thread.
+  MosaicSettings applied;          // Streaming thread, as all below.
+  std::optional<BatchInfo> batch;  // Of the sink caps.
+  GstVideoInfo mosaic{};           // Of the source caps.
+  lockstep::MosaicPainter painter;
+};
+
+GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS,
+                                                             GST_STATIC_CAPS(LOCKSTEP_BATCH_CAPS));
+GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS("video/x-raw, " LOCKSTEP_VIDEO_FIELDS));
+
+}  // namespace
+
+struct _GstLockstepTiler {
+  GstBaseTransform parent;
+  State* state;
+};
+
+G_DEFINE_TYPE(GstLockstepTiler, gst_lockstep_tiler, GST_TYPE_BASE_TRANSFORM)
+GST_ELEMENT_REGISTER_DEFINE(locksteptiler, "locksteptiler", GST_RANK_NONE, GST_TYPE_LOCKSTEP_TILER)
+
+namespace {
+
+State& state_of(gpointer tiler) { return *GST_LOCKSTEP_TILER(tiler)->state; }
+
+GstBaseTransformClass* parent_class() {
+  return GST_BASE_TRANSFORM_CLASS(gst_lockstep_tiler_parent_class);
+}
+
+MosaicSettings settings_of(gpointer tiler) {
+  GST_OBJECT_LOCK(tiler);
+  const MosaicSettings settings = state_of(tiler).settings;
+  GST_OBJECT_UNLOCK(tiler);
+  return settings;
+}
+
+void set_property(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
+  MosaicSettings& settings = state_of(object).settings;
+  GST_OBJECT_LOCK(object);
+  switch (id) {
+    case kRows:
+      settings.rows = g_value_get_uint(value);
+      break;
+    case kColumns:
+      settings.columns = g_value_get_uint(value);
+      break;
+    case kWidth:
+      settings.width = g_value_get_uint(value);
+      break;
+    case kHeight:
+      settings.height = g_value_get_uint(value);
+      break;
+    case kShowSlot:
+      settings.show_slot = g_value_get_int(value);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+  }
+  GST_OBJECT_UNLOCK(object);
+  // The size that is left to us may have changed.
+  if (id != kShowSlot) gst_base_transform_reconfigure_src(GST_BASE_TRANSFORM(object));
+}
+
+void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
+  const MosaicSettings settings = settings_of(object);
+  switch (id) {
+    case kRows:
+      g_value_set_uint(value, settings.rows);
+      break;
+    case kColumns:
+      g_value_set_uint(value, settings.columns);
+      break;
+    case kWidth:
+      g_value_set_uint(value, settings.width);
+      break;
+    case kHeight:
+      g_value_set_uint(value, settings.height);
+      break;
+    case kShowSlot:
+      g_value_set_int(value, settings.show_slot);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+  }
+}
+
+// What the other side may be: the same format at any size, a batch on one side and plain video in
+// system memory on the other.
+GstCaps* transform_caps(GstBaseTransform* base, GstPadDirection direction, GstCaps* caps,
+                        GstCaps* filter) {
+  GstPad* other = direction == GST_PAD_SINK ? base->srcpad : base->sinkpad;
+  lockstep::CapsPtr any_size(gst_caps_copy(caps));
+  for (guint i = 0; i < gst_caps_get_size(any_size.get()); i++) {
+    GstStructure* structure = gst_caps_get_structure(any_size.get(), i);
+    gst_structure_remove_fields(structure, "batch-size", "width", "height", "pixel-aspect-ratio",
+                                nullptr);
+    gst_caps_set_features(any_size.get(), i, gst_caps_features_new_any());
+  }
+  lockstep::CapsPtr templates(gst_pad_get_pad_template_caps(other));
+  GstCaps* result =
+      gst_caps_intersect_full(templates.get(), any_size.get(), GST_CAPS_INTERSECT_FIRST);
+  if (filter) {
+    lockstep::CapsPtr all(result);
+    result = gst_caps_intersect_full(filter, all.get(), GST_CAPS_INTERSECT_FIRST);
+  }
+  return result;
+}
+
+// Chooses the size where downstream leaves it open.
+GstCaps* fixate_caps(GstBaseTransform* base, GstPadDirection direction, GstCaps* caps,
+                     GstCaps* other) {
+  other = gst_caps_make_writable(gst_caps_truncate(other));
+  const auto batch = direction == GST_PAD_SINK ? lockstep::parse_batch_caps(caps) : std::nullopt;
+  if (!batch) return gst_caps_fixate(other);
+
+  MosaicSettings settings = settings_of(base);
+  GstStructure* structure = gst_caps_get_structure(other, 0);
+  if (gint width = 0; gst_structure_get_int(structure, "width", &width))
+    settings.width = static_cast<guint>(width);
+  if (gint height = 0; gst_structure_get_int(structure, "height", &height))
+    settings.height = static_cast<guint>(height);
+  // Where the settings cannot be met any size will do: set_caps() tells why.
+  auto size = lockstep::mosaic_size(*batch, settings);
+  if (!size) return gst_caps_fixate(other);
+  gst_structure_fixate_field_nearest_int(structure, "width", size->width);
+  if (settings.height == 0) {
+    gst_structure_get_int(structure, "width", &size->width);
+    settings.width = static_cast<guint>(size->width);
+    size = lockstep::mosaic_size(*batch, settings);
+  }
+  gst_structure_fixate_field_nearest_int(structure, "height", size->height);
+  return gst_caps_fixate(other);
+}
+
+bool configure(GstBaseTransform* base) {
+  State& state = state_of(base);
+  state.applied = settings_of(base);
+  auto configured = state.painter.configure(*state.batch, state.mosaic, state.applied);
+  if (!configured) lockstep::post_error(GST_ELEMENT(base), configured.error());
+  return static_cast<bool>(configured);
+}
+
+gboolean set_caps(GstBaseTransform* base, GstCaps* sink_caps, GstCaps* src_caps) {
+  State& state = state_of(base);
+  state.batch = lockstep::parse_batch_caps(sink_caps);
+  if (!state.batch || !gst_video_info_from_caps(&state.mosaic, src_caps)) return FALSE;
+  return configure(base);
+}
+
+gboolean propose_allocation(GstBaseTransform* base, GstQuery* decided, GstQuery* query) {
+  if (!parent_class()->propose_allocation(base, decided, query)) return FALSE;
+  gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
+  return TRUE;
+}
+
+// Takes the pool that downstream offers, or makes one; one buffer more than downstream needs, for
+// the painter keeps one.
+gboolean decide_allocation(GstBaseTransform* base, GstQuery* query) {
+  GstCaps* caps = nullptr;
+  GstBufferPool* offered = nullptr;
+  guint size = 0;
+  guint min = 0;
+  guint max = 0;
+  gst_query_parse_allocation(query, &caps, nullptr);
+  const bool has_pool = gst_query_get_n_allocation_pools(query) > 0;
+  if (has_pool) gst_query_parse_nth_allocation_pool(query, 0, &offered, &size, &min, &max);
+  // A pool that cannot grow would starve the element that made it.
+  if (offered && max != 0) gst_clear_object(&offered);
+  lockstep::PoolPtr pool(offered ? offered : gst_video_buffer_pool_new());
+  size = std::max(size, static_cast<guint>(GST_VIDEO_INFO_SIZE(&state_of(base).mosaic)));
+  min += 1;
+
+  GstStructure* config = gst_buffer_pool_get_config(pool.get());
+  gst_buffer_pool_config_set_params(config, caps, size, min, 0);
+  if (gst_query_find_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr))
+    gst_buffer_pool_config_add_option(config, GST_BUFFER_POOL_OPTION_VIDEO_META);
+  gst_buffer_pool_set_config(pool.get(), config);
+  if (has_pool) {
+    gst_query_set_nth_allocation_pool(query, 0, pool.get(), size, min, 0);
+  } else {
+    gst_query_add_allocation_pool(query, pool.get(), size, min, 0);
+  }
+  return parent_class()->decide_allocation(base, query);
+}
+
+// Metas about the batch hold for the mosaic as well; what we make of the batch meta itself see
+// describe().
+gboolean transform_meta(GstBaseTransform* base, GstBuffer* out, GstMeta* meta, GstBuffer* in) {
+  if (meta->info->api == GST_LOCKSTEP_BATCH_META_API_TYPE) return FALSE;
+  return parent_class()->transform_meta(base, out, meta, in);
+}
+
+// Tells on the mosaic all that the batch tells, without holding on to its frames.
+void describe(const GstLockstepBatchMeta& batch, GstBuffer* mosaic) {
+  GstLockstepBatchMeta* meta = gst_buffer_add_lockstep_batch_meta(mosaic, batch.n_frames);
+  meta->batch_number = batch.batch_number;
+  meta->skew = batch.skew;
+  for (guint slot = 0; slot < batch.n_frames; slot++) {
+    meta->frames[slot] = batch.frames[slot];
+    meta->frames[slot].buffer = nullptr;
+  }
+}
+
+GstFlowReturn transform(GstBaseTransform* base, GstBuffer* in, GstBuffer* out) {
+  State& state = state_of(base);
+  const GstLockstepBatchMeta* batch = gst_buffer_get_lockstep_batch_meta(in);
+  if (!batch) {
+    lockstep::post_error(GST_ELEMENT(base), {lockstep::Errc::invalid_argument, 0,
+                                             "draw a buffer that carries no GstLockstepBatchMeta"});
+    return GST_FLOW_ERROR;
+  }
+  if (settings_of(base) != state.applied && !configure(base)) return GST_FLOW_ERROR;
+  describe(*batch, out);
+  if (auto painted = state.painter.paint(*batch, out); !painted) {
+    lockstep::post_error(GST_ELEMENT(base), painted.error());
+    return GST_FLOW_ERROR;
+  }
+  return GST_FLOW_OK;
+}
+
+// Has control sources set the properties of this moment.
+void before_transform(GstBaseTransform* base, GstBuffer* buffer) {
+  const GstClockTime time =
+      gst_segment_to_stream_time(&base->segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
+  if (GST_CLOCK_TIME_IS_VALID(time)) gst_object_sync_values(GST_OBJECT(base), time);
+}
+
+gboolean stop(GstBaseTransform* base) {
+  state_of(base).painter.forget();
+  return TRUE;
+}
+
+void finalize(GObject* object) {
+  delete GST_LOCKSTEP_TILER(object)->state;
+  G_OBJECT_CLASS(gst_lockstep_tiler_parent_class)->finalize(object);
+}
+
+GParamFlags playing_flags() {
+  return static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
+                                  GST_PARAM_MUTABLE_PLAYING);
+}
+
+void install_uint(GObjectClass* klass, Property id, const char* name, const char* nick,
+                  const char* blurb, guint max) {
+  g_object_class_install_property(klass, id,
+                                  g_param_spec_uint(name, nick, blurb, 0, max, 0, playing_flags()));
+}
+
+void install_properties(GObjectClass* klass) {
+  install_uint(klass, kRows, "rows", "Rows",
+               "Rows of tiles (0 = as many as the columns leave, or as square as possible)",
+               kMaxTiles);
+  install_uint(klass, kColumns, "columns", "Columns",
+               "Columns of tiles (0 = as many as the rows leave, or as square as possible)",
+               kMaxTiles);
+  install_uint(klass, kWidth, "width", "Width",
+               "Width of the mosaic in pixels, unless downstream demands another (0 = the frames "
+               "side by side, shrunk to fit 1920x1080)",
+               lockstep::kMaxSide);
+  install_uint(klass, kHeight, "height", "Height",
+               "Height of the mosaic in pixels, unless downstream demands another (0 = the frames "
+               "side by side, shrunk to fit 1920x1080)",
+               lockstep::kMaxSide);
+  g_object_class_install_property(
+      klass, kShowSlot,
+      g_param_spec_int("show-slot", "Show slot",
+                       "The one slot to show in the whole picture (-1 = all slots as tiles)", -1,
+                       kMaxTiles - 1, -1,
+                       static_cast<GParamFlags>(playing_flags() | GST_PARAM_CONTROLLABLE)));
+}
+
+}  // namespace
+
+static void gst_lockstep_tiler_init(GstLockstepTiler* tiler) {
+  tiler->state = new State;
+  gst_base_transform_set_qos_enabled(GST_BASE_TRANSFORM(tiler), TRUE);
+}
+
+static void gst_lockstep_tiler_class_init(GstLockstepTilerClass* klass) {
+  GST_DEBUG_CATEGORY_INIT(lockstep_tiler_debug, "locksteptiler", 0, "mosaic of a batch");
+  auto* object = G_OBJECT_CLASS(klass);
+  object->set_property = set_property;
+  object->get_property = get_property;
+  object->finalize = finalize;
+  install_properties(object);
+
+  auto* element = GST_ELEMENT_CLASS(klass);
+  gst_element_class_add_static_pad_template(element, &sink_template);
+  gst_element_class_add_static_pad_template(element, &src_template);
+  gst_element_class_set_static_metadata(element, "Lockstep tiler", "Filter/Converter/Video/Scaler",
+                                        "Shows a batch as a mosaic", "The Lockstep authors");
+
+  auto* base = GST_BASE_TRANSFORM_CLASS(klass);
+  base->transform_caps = transform_caps;
+  base->fixate_caps = fixate_caps;
+  base->set_caps = set_caps;
+  base->propose_allocation = propose_allocation;
+  base->decide_allocation = decide_allocation;
+  base->transform_meta = transform_meta;
+  base->before_transform = before_transform;
+  base->transform = transform;
+  base->stop = stop;
+}
