@@ -34,28 +34,38 @@ int clamp_int(std::uint32_t value) {
   return static_cast<int>(std::min<std::uint32_t>(value, INT_MAX));
 }
 
-void append_rate(GValue* list, const RateRange& rate) {
-  GValue value = G_VALUE_INIT;
+// Initialises `value` to one rate or a range of them.
+void init_rate(GValue* value, const RateRange& rate) {
   if (rate.min == rate.max) {
-    g_value_init(&value, GST_TYPE_FRACTION);
-    gst_value_set_fraction(&value, clamp_int(rate.min.numerator), clamp_int(rate.min.denominator));
+    g_value_init(value, GST_TYPE_FRACTION);
+    gst_value_set_fraction(value, clamp_int(rate.min.numerator), clamp_int(rate.min.denominator));
   } else {
-    g_value_init(&value, GST_TYPE_FRACTION_RANGE);
+    g_value_init(value, GST_TYPE_FRACTION_RANGE);
     gst_value_set_fraction_range_full(
-        &value, clamp_int(rate.min.numerator), clamp_int(rate.min.denominator),
+        value, clamp_int(rate.min.numerator), clamp_int(rate.min.denominator),
         clamp_int(rate.max.numerator), clamp_int(rate.max.denominator));
   }
-  gst_value_list_append_and_take_value(list, &value);
 }
 
 void set_rates(GstStructure* structure, std::span<const RateRange> rates) {
+  GValue rate = G_VALUE_INIT;
   if (rates.empty()) {
     gst_structure_set(structure, "framerate", GST_TYPE_FRACTION_RANGE, 0, 1, INT_MAX, 1, nullptr);
     return;
   }
+  if (rates.size() == 1) {
+    // Not as a list of one: gst_structure_fixate_field_nearest_fraction() finds no range in a list.
+    init_rate(&rate, rates.front());
+    gst_structure_take_value(structure, "framerate", &rate);
+    return;
+  }
   GValue list = G_VALUE_INIT;
   g_value_init(&list, GST_TYPE_LIST);
-  for (const RateRange& rate : rates) append_rate(&list, rate);
+  for (const RateRange& range : rates) {
+    init_rate(&rate, range);
+    gst_value_list_append_and_take_value(&list, &rate);
+    rate = G_VALUE_INIT;
+  }
   gst_structure_take_value(structure, "framerate", &list);
 }
 
