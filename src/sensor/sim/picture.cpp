@@ -30,15 +30,20 @@ void fill_grey(const Layout& layout, std::span<std::byte> slot) {
 
 }  // namespace
 
-SimPicture::SimPicture(SimRender render, const Format& format, const Layout& layout)
-    : render_(render), format_(format), layout_(layout) {}
+SimPicture::SimPicture(const SimOptions& options, std::uint32_t sensor, const Format& format,
+                       const Layout& layout)
+    : render_(options.render), format_(format), layout_(layout) {
+  if (render_ == SimRender::full) scene_.emplace(options, sensor, format, layout);
+}
 
-void SimPicture::draw(const SimShot& shot, std::span<std::byte> slot) const {
+void SimPicture::draw(const SimShot& shot, std::span<std::byte> slot) {
   switch (render_) {
     case SimRender::stamp:
       stamp(shot.info, slot);
       return;
     case SimRender::full:
+      scene_->draw(shot, slot);
+      break;
     case SimRender::code:
       fill_grey(layout_, slot);
       break;

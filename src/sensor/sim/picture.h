@@ -3,11 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "lockstep/format.h"
 #include "sensor/sim/capture.h"
 #include "sensor/sim/options.h"
+#include "sensor/sim/scene.h"
 
 namespace lockstep {
 
@@ -22,15 +24,17 @@ struct SimStamp {
 /// Turns exposures into pixels, as much as `render` asks for.
 class SimPicture {
  public:
-  SimPicture(SimRender render, const Format& format, const Layout& layout);
+  SimPicture(const SimOptions& options, std::uint32_t sensor, const Format& format,
+             const Layout& layout);
 
   /// Writes one frame; `slot` has the layout's size at least.
-  void draw(const SimShot& shot, std::span<std::byte> slot) const;
+  void draw(const SimShot& shot, std::span<std::byte> slot);
 
  private:
   SimRender render_;
   Format format_;
   Layout layout_;
+  std::optional<SimScene> scene_;  // If it is drawn.
 };
 
 }  // namespace lockstep

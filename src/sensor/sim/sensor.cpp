@@ -112,7 +112,7 @@ Result<SensorStream> SimSensor::configure(const Format& format, const Layout& wa
   layout_ = wanted;
   capture_.emplace(options_, index_, format.framerate);
   if (last_request_) capture_->apply(last_request_->settings, last_request_->revision);
-  picture_.emplace(options_.render, format, wanted);
+  picture_.emplace(options_, index_, format, wanted);
   attached_ = false;
 
   const bool fills = options_.delivery == Delivery::fill;
