@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#include "ratios.h"
+
+#include <cstdio>
+
+namespace lockstep::bench {
+
+const std::vector<Ratio>& ratios() {
+  static const std::vector<Ratio> all = {
+      {"no copy, 4 x 1080p, of one memcpy of the batch", "source/no-copy/1080p", "memcpy/1080p",
+       1.0 / 30},
+      {"no copy, 4 x 4K, of the same at 1080p", "source/no-copy/4k", "source/no-copy/1080p", 1.10},
+      {"one copy, 4 x 1080p, of one memcpy of the batch", "source/one-copy/1080p", "memcpy/1080p",
+       1.15},
+      {"two copies (baseline), of one memcpy of the batch", "baseline/two-copies/1080p",
+       "memcpy/1080p", 0},
+      {"cost per frame, 64 sensors, of the same with 4", "source/per-frame/64",
+       "source/per-frame/4", 1.30},
+      {"last frame ready to batch leaving, median, 4 x 1080p at 30 fps", "source/latency/p50", "",
+       0.3, false, "ms"},
+      {"the same, 99th percentile", "source/latency/p99", "", 2.0, false, "ms"},
+      {"tiler, 4 x 1080p to 1080p, of GStreamer's compositor", "tiler/lockstep", "tiler/compositor",
+       1.0 / 5},
+      {"tiler's PSNR less the compositor's, against lanczos", "tiler/psnr-gain", "", 0, true, "dB"},
+      {"memory after 100,000 batches, of that after 10,000", "memory/end", "memory/begin", 1.01},
+      {"file descriptors after them, more than before", "memory/fds", "", 0, false, ""},
+  };
+  return all;
+}
+
+void print_ratios(const Figures& figures) {
+  std::printf("\n%-66s %10s %12s\n", "ratio (within this run)", "measured", "wanted");
+  for (const Ratio& ratio : ratios()) {
+    const auto figure = figures.find(ratio.figure);
+    const auto baseline = figures.find(ratio.baseline);
+    if (figure == figures.end() || (!ratio.baseline.empty() && baseline == figures.end())) continue;
+    const double value =
+        ratio.baseline.empty() ? figure->second : figure->second / baseline->second;
+    std::string wanted = "-";
+    if (ratio.bound > 0 || ratio.baseline.empty()) {
+      char text[32];
+      std::snprintf(text, sizeof text, "%s %.4g %s", ratio.at_least ? ">=" : "<=", ratio.bound,
+                    ratio.unit.c_str());
+      wanted = text;
+    }
+    const bool kept =
+        wanted == "-" || (ratio.at_least ? value >= ratio.bound : value <= ratio.bound);
+    std::printf("%-66s %7.4f %-2s %12s%s\n", ratio.what.c_str(), value, ratio.unit.c_str(),
+                wanted.c_str(), kept ? "" : "  MISSED");
+  }
+}
+
+}  // namespace lockstep::bench

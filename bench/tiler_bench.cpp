@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+// The tiler beside GStreamer's compositor at the same work: four 1080p NV12 frames into a 1080p mosaic. What the
+// source costs is measured apart and taken off both.
+#include <benchmark/benchmark.h>
+
+#include <cmath>
+#include <string>
+
+#include "pipeline.h"
+
+namespace lockstep::bench {
+namespace {
+
+constexpr int kBuffers = 400;
+constexpr int kSkip = 40;
+
+std::string source(const std::string& sensors, int num_sensors, int num_buffers) {
+  return "lockstepsrc sensors=\"" + sensors + "\" num-sensors=" + std::to_string(num_sensors) +
+         " num-buffers=" + std::to_string(num_buffers) +
+         " ! video/x-raw(ANY),format=NV12,width=1920,height=1080,framerate=30/1 ";
+}
+
+const std::string kStamped = source("sim?realtime=false&render=stamp", 4, kBuffers);
+
+const std::string kSourceAlone = kStamped + "! fakesink name=end sync=false";
+
+const std::string kTiler =
+    kStamped +
+    "! locksteptiler width=1920 height=1080 rows=2 columns=2 ! fakesink name=end sync=false";
+
+const std::string kDemuxAlone =
+    kStamped +
+    "! lockstepdemux name=d d.src_0 ! fakesink name=end sync=false "
+    "d.src_1 ! fakesink sync=false d.src_2 ! fakesink sync=false d.src_3 ! fakesink sync=false";
+
+const std::string kCompositor =
+    kStamped +
+    "! lockstepdemux name=d compositor name=c "
+    "sink_0::width=960 sink_0::height=540 "
+    "sink_1::xpos=960 sink_1::width=960 sink_1::height=540 "
+    "sink_2::ypos=540 sink_2::width=960 sink_2::height=540 "
+    "sink_3::xpos=960 sink_3::ypos=540 sink_3::width=960 sink_3::height=540 "
+    "d.src_0 ! c.sink_0 d.src_1 ! c.sink_1 d.src_2 ! c.sink_2 d.src_3 ! c.sink_3 "
+    "c. ! video/x-raw,format=NV12,width=1920,height=1080 ! fakesink name=end sync=false";
+
+void time_less(benchmark::State& state, const std::string& line, const std::string& without) {
+  for (auto _ : state) {
+    const PipelineCost with = run_pipeline(line, kSkip);
+    const PipelineCost alone = run_pipeline(without, kSkip);
+    if (!with.ok || !alone.ok) {
+      state.SkipWithError((with.error + alone.error).c_str());
+      return;
+    }
+    state.SetIterationTime(with.cpu_seconds_per_buffer - alone.cpu_seconds_per_buffer);
+  }
+}
+
+// Of the luma of two 960x540 pictures. \units dB.
+double psnr(const std::string& a, const std::string& b) {
+  constexpr std::size_t kPixels = 960 * 540;
+  if (a.size() < kPixels || b.size() < kPixels) return 0;
+  double squares = 0;
+  for (std::size_t i = 0; i < kPixels; ++i) {
+    const double difference =
+        static_cast<double>(static_cast<unsigned char>(a[i])) - static_cast<unsigned char>(b[i]);
+    squares += difference * difference;
+  }
+  return 10 * std::log10(255.0 * 255.0 * kPixels / std::max(squares, 1e-9));
+}
+
+// The same full picture scaled to a quarter by both and by the reference, a lanczos filter.
+void picture_quality(benchmark::State& state) {
+  const std::string picture = source("sim?realtime=false", 1, 1);
+  const std::string small =
+      "video/x-raw,format=NV12,width=960,height=540 ! fakesink name=end sync=false";
+  for (auto _ : state) {
+    const std::string reference = last_buffer_of(
+        picture + "! lockstepdemux name=d d.src_0 ! videoscale method=lanczos ! " + small);
+    const std::string ours = last_buffer_of(
+        picture + "! locksteptiler rows=1 columns=1 width=960 height=540 ! " + small);
+    const std::string theirs = last_buffer_of(
+        picture +
+        "! lockstepdemux name=d compositor name=c sink_0::width=960 sink_0::height=540 "
+        "d.src_0 ! c.sink_0 c. ! " +
+        small);
+    const double our_psnr = psnr(ours, reference);
+    const double their_psnr = psnr(theirs, reference);
+    if (our_psnr == 0 || their_psnr == 0) {
+      state.SkipWithError("a pipeline gave no picture");
+      return;
+    }
+    state.counters["value"] = our_psnr - their_psnr;
+    state.counters["lockstep_dB"] = our_psnr;
+    state.counters["compositor_dB"] = their_psnr;
+  }
+}
+
+constexpr auto kUnit = benchmark::kMicrosecond;
+
+BENCHMARK_CAPTURE(time_less, tiler, kTiler, kSourceAlone)
+    ->Name("tiler/lockstep")
+    ->Unit(kUnit)
+    ->UseManualTime()
+    ->Iterations(3);
+BENCHMARK_CAPTURE(time_less, compositor, kCompositor, kDemuxAlone)
+    ->Name("tiler/compositor")
+    ->Unit(kUnit)
+    ->UseManualTime()
+    ->Iterations(3);
+BENCHMARK(picture_quality)->Name("tiler/psnr-gain")->Iterations(1);
+
+}  // namespace
+}  // namespace lockstep::bench
