@@ -8,7 +8,7 @@
 namespace lockstep {
 
 std::span<const SensorBackend* const> sensor_backends() {
-  static const std::array backends = {sim_backend()};
+  static const std::array backends = {sim_backend(), v4l2_backend()};
   return backends;
 }
 

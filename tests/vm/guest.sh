@@ -30,4 +30,5 @@ load_cameras() {
 
 check "six simulated cameras" load_cameras
 check "dma-bufs of shared memory" test -c /dev/udmabuf
+check "V4L2 cameras" "$BUILD_ROOT/tests/vm/vm_v4l2_test" --gtest_brief=1
 exit $failed

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: MIT
+// The frames of a V4L2 camera. Slot k is always the driver's buffer k, so that what a driver sets up
+// for a buffer when it first sees it (pinned pages, an attached dma-buf) stays good.
+//
+// Whatever goes wrong with the device while it streams ends in let_go(): the driver's buffers and the
+// file are given up at once, because a driver keeps the name of an unplugged device taken as long as
+// anyone has it open, and the camera would come back under another.
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lockstep/sensor.h"
+#include "sensor/backends.h"
+#include "sensor/options.h"
+#include "sensor/v4l2/buffers.h"
+#include "sensor/v4l2/device.h"
+#include "sensor/v4l2/format.h"
+#include "sensor/v4l2/info.h"
+#include "sensor/v4l2/settings.h"
+#include "sensor/v4l2/timing.h"
+
+namespace lockstep {
+namespace {
+
+const Error kNoDevice{Errc::device_lost, ENODEV, "the device is lost"};
+
+struct Options {
+  std::optional<v4l2_memory> io;  // nothing: the best that works
+  int input = V4l2Device::kInputAsItIs;
+  std::optional<V4l2Fourcc> fourcc;  // nothing: the first that lies as wanted
+};
+
+Result<Options> read_options(const SensorSpec& spec) {
+  using Io = std::optional<v4l2_memory>;
+  OptionReader reader(spec);
+  Options options;
+  options.io = reader.choice<Io>("io",
+                                 {{"auto", std::nullopt},
+                                  {"dmabuf", V4L2_MEMORY_DMABUF},
+                                  {"userptr", V4L2_MEMORY_USERPTR},
+                                  {"mmap", V4L2_MEMORY_MMAP}},
+                                 std::nullopt);
+  options.input = static_cast<int>(reader.integer("input", 0, 255, V4l2Device::kInputAsItIs));
+  const std::string fourcc = reader.text("fourcc", "");
+  if (auto read = reader.finish(); !read) return std::move(read).error();
+  if (fourcc.empty()) return options;
+
+  options.fourcc = v4l2_fourcc_from(fourcc);
+  if (options.fourcc) return options;
+  std::string names;
+  for (const V4l2Fourcc& one : v4l2_fourccs())
+    names += (names.empty() ? "" : ", ") + fourcc_text(one.fourcc);
+  return Error{Errc::invalid_argument, 0,
+               "fourcc=" + fourcc + ", wanted one of " + names + ": " + to_string(spec)};
+}
+
+// One slot of the kind that the rig will queue, to find out whether the driver takes it.
+Result<std::shared_ptr<Arena>> sample_slot(FdKind kind, std::size_t bytes) {
+  for (const MemoryBackend* memory : memory_backends())
+    if (memory->fd_kind() == kind && memory->available()) return memory->allocate(1, bytes);
+  return Error{Errc::not_supported, 0, std::string("no memory of kind ") + to_string(kind)};
+}
+
+// Drivers check what they are given when it is queued, before anything streams.
+Result<void> try_slot(const V4l2Device& device, const V4l2Picture& picture, v4l2_memory memory,
+                      FdKind kind) {
+  auto arena = sample_slot(kind, picture.slot_bytes);
+  if (!arena) return std::move(arena).error();
+  auto buffers = V4l2Buffers::request(device, picture, memory, 1);
+  if (!buffers) return std::move(buffers).error();
+  return buffers->queue(0, (*arena)->slot(0));
+}
+
+Result<void> try_io(const V4l2Device& device, const V4l2Picture& picture, v4l2_memory memory,
+                    FdKind slot_kind) {
+  if (memory == V4L2_MEMORY_MMAP) return {};
+  if (memory == V4L2_MEMORY_USERPTR)
+    return try_slot(device, picture, memory, slot_kind == FdKind::none ? FdKind::memfd : slot_kind);
+  if (slot_kind != FdKind::dmabuf)
+    return Error{Errc::not_supported, 0,
+                 std::string("the slots are ") +
+                     (slot_kind == FdKind::memfd ? "memfds" : "plain memory") + ", not dma-bufs"};
+  if (picture.parts.size() > 1)
+    return Error{Errc::not_supported, 0,
+                 "the format has a buffer for each plane, and a slot is one dma-buf"};
+  return try_slot(device, picture, memory, slot_kind);
+}
+
+struct Io {
+  v4l2_memory memory = V4L2_MEMORY_MMAP;
+  std::string why;
+};
+
+// The best I/O that works: the slots by their fds, by their addresses, or buffers of the driver.
+Result<Io> choose_io(const V4l2Device& device, const V4l2Picture& picture,
+                     std::optional<v4l2_memory> asked, FdKind slot_kind) {
+  constexpr std::pair<v4l2_memory, const char*> kinds[] = {
+      {V4L2_MEMORY_DMABUF, "dmabuf"}, {V4L2_MEMORY_USERPTR, "userptr"}, {V4L2_MEMORY_MMAP, "mmap"}};
+  std::string refusals;
+  for (const auto& [memory, name] : kinds) {
+    if (asked && *asked != memory) continue;
+    auto works = try_io(device, picture, memory, slot_kind);
+    if (works) {
+      const std::string why = asked              ? "asked for"
+                              : refusals.empty() ? "the first choice"
+                                                 : refusals;
+      return Io{memory, std::string(name) + " (" + why + ")"};
+    }
+    if (asked || works.error().code == Errc::busy) {
+      Error error = std::move(works).error();
+      error.what = std::string("use ") + name + ": " + error.what + " (" + device.path() + ")";
+      return error;
+    }
+    refusals +=
+        (refusals.empty() ? "no " : "; no ") + std::string(name) + ": " + works.error().what;
+  }
+  return Error{Errc::not_supported, 0, "no I/O works: " + refusals};
+}
+
+std::size_t min_queued(const V4l2Device& device) {
+  v4l2_control control{};
+  control.id = V4L2_CID_MIN_BUFFERS_FOR_CAPTURE;
+  if (device.call(VIDIOC_G_CTRL, &control) || control.value < 2) return 2;
+  return static_cast<std::size_t>(control.value);
+}
+
+class V4l2Sensor final : public Sensor {
+ public:
+  V4l2Sensor(SensorSpec spec, Options options, V4l2Device device)
+      : spec_(std::move(spec)), options_(options), device_(std::move(device)) {}
+
+  SensorInfo describe() override;
+  Result<SensorStream> configure(const Format& format, const Layout& wanted,
+                                 FdKind slot_kind) override;
+  Result<void> attach(std::span<const SlotView> slots) override;
+  Result<void> start() override;
+  Result<void> queue(std::size_t arena_index) override;
+  Result<std::optional<Delivered>> dequeue() override;
+  void stop() override;
+  Result<void> restart() override;
+  int readable_fd() const override;
+  Result<void> apply(const Settings& settings, std::uint32_t revision) override;
+
+ private:
+  // What configure() was asked and answered.
+  struct Setup {
+    Format format;
+    Layout wanted;
+    FdKind slot_kind = FdKind::none;
+    V4l2Picture picture;
+    v4l2_memory memory = V4L2_MEMORY_MMAP;
+    SensorStream stream;
+  };
+
+  Result<V4l2Fourcc> choose_fourcc(const Format& format) const;
+  Result<Setup> set_up(const Format& format, const Layout& wanted, FdKind slot_kind) const;
+  Result<void> request_buffers();
+  Result<void> reopen();
+  Result<void> watch_device();
+  Delivered deliver(const V4l2Buffers::Filled& filled);
+  Error lost(const Error& cause);
+  void let_go();
+
+  const SensorSpec spec_;
+  const Options options_;
+  std::optional<V4l2Device> device_;  // nothing while lost
+  std::optional<Setup> setup_;
+  std::vector<SlotView> slots_;
+  std::optional<V4l2Buffers> buffers_;  // refers to device_: goes before it
+  UniqueFd ready_;                      // epoll: the device, from the first slot queued on
+  bool device_watched_ = false;
+  V4l2Sequence sequence_;
+  V4l2SettingsLog settings_;
+};
+
+SensorInfo V4l2Sensor::describe() {
+  SensorInfo info;
+  info.name = to_string(spec_);
+  // By a file of its own, for asking about I/O disturbs the buffers of the one that streams.
+  auto device = V4l2Device::open(spec_.device, V4l2Device::kInputAsItIs);
+  if (!device) {
+    info.description = device.error().what;
+    return info;
+  }
+  info.description = device->description();
+  info.formats = v4l2_offers(
+      *device, options_.fourcc ? std::vector{*options_.fourcc} : offered_fourccs(*device));
+  info.controls = v4l2_controls(*device);
+  info.io = v4l2_io(*device);
+  return info;
+}
+
+Result<V4l2Fourcc> V4l2Sensor::choose_fourcc(const Format& format) const {
+  std::string names;
+  for (const V4l2Fourcc& one : offered_fourccs(*device_)) {
+    if (options_.fourcc && options_.fourcc->fourcc != one.fourcc) continue;
+    if (one.pixel_format == format.pixel_format) return one;
+    names += (names.empty() ? "" : ", ") + std::string(to_string(one.pixel_format));
+  }
+  return Error{Errc::not_supported, 0,
+               "set " + to_string(format) + ", the device has " +
+                   (names.empty() ? "no format that is known here" : names) + ": " +
+                   device_->path()};
+}
+
+Result<V4l2Sensor::Setup> V4l2Sensor::set_up(const Format& format, const Layout& wanted,
+                                             FdKind slot_kind) const {
+  auto fourcc = choose_fourcc(format);
+  if (!fourcc) return std::move(fourcc).error();
+  auto picture = set_v4l2_format(*device_, *fourcc, format, wanted);
+  if (!picture) return std::move(picture).error();
+  auto io = choose_io(*device_, *picture, options_.io, slot_kind);
+  if (!io) return std::move(io).error();
+
+  Setup setup{format, wanted, slot_kind, *std::move(picture), io->memory, {}};
+  setup.stream.layout = setup.picture.layout;
+  setup.stream.slot_bytes = setup.picture.slot_bytes;
+  setup.stream.delivery = io->memory == V4L2_MEMORY_MMAP ? Delivery::lend : Delivery::fill;
+  setup.stream.min_queued = min_queued(*device_);
+  setup.stream.io = std::move(io->why);
+  return setup;
+}
+
+Result<SensorStream> V4l2Sensor::configure(const Format& format, const Layout& wanted,
+                                           FdKind slot_kind) {
+  stop();
+  setup_.reset();
+  if (!device_) return lost(kNoDevice);
+  auto setup = set_up(format, wanted, slot_kind);
+  if (!setup) return std::move(setup).error();
+  setup_ = *std::move(setup);
+  return setup_->stream;
+}
+
+Result<void> V4l2Sensor::attach(std::span<const SlotView> slots) {
+  if (!device_) return lost(kNoDevice);
+  slots_.assign(slots.begin(), slots.end());
+  return request_buffers();
+}
+
+Result<void> V4l2Sensor::request_buffers() {
+  buffers_.reset();
+  auto buffers = V4l2Buffers::request(*device_, setup_->picture, setup_->memory, slots_.size());
+  if (!buffers) return std::move(buffers).error();
+  buffers_.emplace(*std::move(buffers));
+  return {};
+}
+
+Result<void> V4l2Sensor::start() {
+  if (!buffers_) return lost(kNoDevice);
+  sequence_.restart();
+  device_watched_ = false;
+  ready_ = UniqueFd(epoll_create1(EPOLL_CLOEXEC));
+  if (!ready_) return system_error(errno, "make an epoll");
+  if (setup_->stream.delivery == Delivery::lend) {
+    for (std::size_t i = 0; i < buffers_->count(); ++i)
+      if (auto queued = buffers_->queue(i); !queued) return queued;
+    if (auto watched = watch_device(); !watched) return watched;
+  }
+  return buffers_->stream_on();
+}
+
+// Not before something is queued: until then poll() finds the device broken, though nothing is wrong
+// (vb2_core_poll() in the kernel, quirk_poll_must_check_waiting_for_buffers).
+Result<void> V4l2Sensor::watch_device() {
+  if (device_watched_) return {};
+  epoll_event event{};
+  event.events = EPOLLIN;
+  if (epoll_ctl(ready_.get(), EPOLL_CTL_ADD, device_->fd(), &event) < 0)
+    return device_->error(errno, "watch");
+  device_watched_ = true;
+  return {};
+}
+
+Result<void> V4l2Sensor::queue(std::size_t arena_index) {
+  if (!buffers_) return lost(kNoDevice);
+  if (auto queued = buffers_->queue(arena_index, slots_[arena_index]); !queued)
+    return lost(queued.error());
+  if (auto watched = watch_device(); !watched) return lost(watched.error());
+  return {};
+}
+
+Result<std::optional<Delivered>> V4l2Sensor::dequeue() {
+  if (!buffers_) return lost(kNoDevice);
+  auto filled = buffers_->dequeue();
+  if (!filled) return lost(filled.error());
+  if (!*filled) return std::optional<Delivered>();
+  return std::optional(deliver(**filled));
+}
+
+Delivered V4l2Sensor::deliver(const V4l2Buffers::Filled& filled) {
+  Delivered frame;
+  frame.ready_at = monotonic_now();
+  frame.corrupt = filled.flags & V4L2_BUF_FLAG_ERROR || !filled.complete;
+  if (setup_->stream.delivery == Delivery::fill) {
+    frame.arena_index = filled.index;
+  } else {
+    auto lent = buffers_->lend(filled.index);
+    if (!frame.corrupt) frame.lent = std::move(lent);  // else it goes back at once
+  }
+  const auto [sequence, skipped] = sequence_.next(filled.sequence);
+  frame.skipped = skipped;
+  frame.info.sequence = sequence;
+
+  const V4l2Stamp stamp = v4l2_stamp(filled.flags, filled.stamp, frame.ready_at);
+  frame.info.captured = stamp.captured;
+  frame.info.reference = stamp.reference;
+  const Fraction& rate = setup_->format.framerate;
+  const Nanoseconds period(1'000'000'000ull * rate.denominator / rate.numerator);
+  const bool began = stamp.reference == ReferencePoint::start_of_exposure;
+  const auto& change = settings_.at(stamp.captured.since_epoch - (began ? Nanoseconds(0) : period));
+  frame.info.settings = change.settings;
+  frame.info.settings_revision = change.revision;
+  return frame;
+}
+
+Error V4l2Sensor::lost(const Error& cause) {
+  let_go();
+  return Error{Errc::device_lost, cause.os_error, cause.what + " (" + to_string(spec_) + ")"};
+}
+
+void V4l2Sensor::let_go() {
+  ready_.reset();
+  buffers_.reset();
+  device_.reset();
+}
+
+void V4l2Sensor::stop() {
+  ready_.reset();
+  buffers_.reset();
+  slots_.clear();
+}
+
+Result<void> V4l2Sensor::restart() {
+  let_go();
+  auto back = reopen();
+  if (!back) let_go();
+  return back;
+}
+
+Result<void> V4l2Sensor::reopen() {
+  auto device = V4l2Device::open(spec_.device, options_.input);
+  if (!device) return std::move(device).error();
+  device_.emplace(*std::move(device));
+  auto setup = set_up(setup_->format, setup_->wanted, setup_->slot_kind);
+  if (!setup) return std::move(setup).error();
+  if (!(setup->stream.layout == setup_->stream.layout) || setup->memory != setup_->memory)
+    return Error{Errc::not_supported, 0,
+                 "go on with " + to_string(setup_->format) +
+                     ": the device came back with another layout or I/O: " + spec_.device};
+  setup_ = *std::move(setup);
+  if (auto requested = request_buffers(); !requested) return requested;
+  return start();
+}
+
+int V4l2Sensor::readable_fd() const { return ready_.get(); }
+
+Result<void> V4l2Sensor::apply(const Settings& settings, std::uint32_t revision) {
+  if (!device_) return lost(kNoDevice);
+  if (auto applied = apply_v4l2_settings(*device_, settings); !applied) return applied;
+  settings_.add({monotonic_now(), settings, revision});
+  return {};
+}
+
+// "/dev/video10" after "/dev/video9".
+std::vector<std::string> video_nodes() {
+  std::map<int, std::string> nodes;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator("/dev", none)) {
+    const std::string name = entry.path().filename();
+    if (name.rfind("video", 0) != 0 || name.size() == 5 || name.size() > 10) continue;
+    const bool numbered = std::all_of(name.begin() + 5, name.end(),
+                                      [](unsigned char c) { return std::isdigit(c) != 0; });
+    if (numbered) nodes[std::stoi(name.substr(5))] = entry.path();
+  }
+  std::vector<std::string> paths;
+  for (auto& [number, path] : nodes) paths.push_back(std::move(path));
+  return paths;
+}
+
+class V4l2Backend final : public SensorBackend {
+ public:
+  std::string_view name() const override { return "v4l2"; }
+  std::string_view description() const override {
+    return "cameras of the Linux kernel (Video4Linux), as in v4l2:/dev/video0; options io, input, "
+           "fourcc";
+  }
+  std::vector<std::string> list() const override {
+    std::vector<std::string> names;
+    for (const std::string& path : video_nodes())
+      if (V4l2Device::open(path, V4l2Device::kInputAsItIs)) names.push_back("v4l2:" + path);
+    return names;
+  }
+  Result<std::unique_ptr<Sensor>> open(const SensorSpec& spec) const override {
+    if (spec.device.empty()) return no_device_named();
+    auto options = read_options(spec);
+    if (!options) return std::move(options).error();
+    auto device = V4l2Device::open(spec.device, options->input);
+    if (!device) return std::move(device).error();
+    return std::unique_ptr<Sensor>(
+        std::make_unique<V4l2Sensor>(spec, *options, *std::move(device)));
+  }
+
+ private:
+  Error no_device_named() const {
+    std::string names;
+    for (const std::string& name : list()) names += (names.empty() ? "" : ", ") + name;
+    return Error{Errc::invalid_argument, 0,
+                 "v4l2 without a device, as in v4l2:/dev/video0; there is: " +
+                     (names.empty() ? "none that captures video" : names)};
+  }
+};
+
+}  // namespace
+
+const SensorBackend* v4l2_backend() {
+  static const V4l2Backend backend;
+  return &backend;
+}
+
+}  // namespace lockstep

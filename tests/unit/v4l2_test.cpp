@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+// What of the V4L2 sensor needs no device.
+#include <gtest/gtest.h>
+#include <linux/videodev2.h>
+
+#include "sensor/v4l2/format.h"
+#include "sensor/v4l2/settings.h"
+#include "sensor/v4l2/timing.h"
+
+namespace lockstep {
+namespace {
+
+using std::chrono::milliseconds;
+
+V4l2Fourcc named(const char* text) { return v4l2_fourcc_from(text).value(); }
+
+v4l2_format single_planar(std::uint32_t width, std::uint32_t height, std::uint32_t stride,
+                          std::uint32_t size) {
+  v4l2_format format{};
+  format.type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
+  format.fmt.pix.width = width;
+  format.fmt.pix.height = height;
+  format.fmt.pix.bytesperline = stride;
+  format.fmt.pix.sizeimage = size;
+  return format;
+}
+
+v4l2_format two_planes(std::uint32_t width, std::uint32_t height, std::uint32_t stride,
+                       std::uint32_t luma_size, std::uint32_t chroma_size) {
+  v4l2_format format{};
+  format.type = V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE;
+  v4l2_pix_format_mplane& pix = format.fmt.pix_mp;
+  pix.width = width;
+  pix.height = height;
+  pix.num_planes = 2;
+  pix.plane_fmt[0].bytesperline = pix.plane_fmt[1].bytesperline = stride;
+  pix.plane_fmt[0].sizeimage = luma_size;
+  pix.plane_fmt[1].sizeimage = chroma_size;
+  return format;
+}
+
+TEST(V4l2Fourcc, OfEveryFormatThereIsAnUnsplitOne) {
+  for (PixelFormat format : kPixelFormats) {
+    bool found = false;
+    for (const V4l2Fourcc& one : v4l2_fourccs())
+      found = found || (one.pixel_format == format && !one.split);
+    EXPECT_TRUE(found) << to_string(format);
+  }
+}
+
+TEST(V4l2Fourcc, UnknownOneIsNotFound) { EXPECT_FALSE(v4l2_fourcc_from("MJPG")); }
+
+TEST(V4l2Picture, FollowsTheStrideThatTheDriverTook) {
+  auto picture = v4l2_picture(named("NV12"), single_planar(640, 480, 704, 704 * 720 + 100));
+  ASSERT_TRUE(picture);
+  EXPECT_EQ(picture->layout.planes[1], (Plane{704 * 480, 704, 640, 240}));
+  EXPECT_EQ(picture->slot_bytes, 704u * 720 + 100);
+  ASSERT_EQ(picture->parts.size(), 1u);
+  EXPECT_EQ(picture->parts[0].filled_bytes, 704u * 719 + 640);
+}
+
+TEST(V4l2Picture, TooSmallForItsOwnStrideIsNotSupported) {
+  EXPECT_TRUE(v4l2_picture(named("NV12"), single_planar(640, 480, 640, 640 * 720)));
+  auto picture = v4l2_picture(named("NV12"), single_planar(640, 480, 640, 640 * 720 - 1));
+  ASSERT_FALSE(picture);
+  EXPECT_EQ(picture.error().code, Errc::not_supported);
+  EXPECT_FALSE(v4l2_picture(named("NV12"), single_planar(640, 480, 639, 640 * 720)));
+}
+
+TEST(V4l2Picture, PlanesOfASplitFormatStartAtWholePages) {
+  auto picture = v4l2_picture(named("NM12"), two_planes(100, 10, 128, 1280, 640));
+  ASSERT_TRUE(picture);
+  EXPECT_EQ(picture->layout.planes[0], (Plane{0, 128, 100, 10}));
+  EXPECT_EQ(picture->layout.planes[1], (Plane{4096, 128, 100, 5}));
+  ASSERT_EQ(picture->parts.size(), 2u);
+  EXPECT_EQ(picture->parts[1].offset_bytes, 4096u);
+  EXPECT_EQ(picture->parts[1].filled_bytes, 128u * 4 + 100);
+  EXPECT_EQ(picture->slot_bytes, 8192u);
+}
+
+TEST(V4l2Picture, SplitPlaneTooSmallIsNotSupported) {
+  EXPECT_FALSE(v4l2_picture(named("NM12"), two_planes(100, 10, 128, 1280, 128 * 4 + 99)));
+  EXPECT_FALSE(v4l2_picture(named("NM12"), two_planes(100, 10, 99, 1280, 640)));
+}
+
+TEST(V4l2Sequence, BeginsWithTheDriversNumber) {
+  V4l2Sequence sequence;
+  const auto [number, skipped] = sequence.next(7);
+  EXPECT_EQ(number, 7u);
+  EXPECT_EQ(skipped, 0u);
+}
+
+TEST(V4l2Sequence, CountsAGapAsSkipped) {
+  V4l2Sequence sequence;
+  sequence.next(7);
+  const auto [number, skipped] = sequence.next(10);
+  EXPECT_EQ(number, 10u);
+  EXPECT_EQ(skipped, 2u);
+}
+
+TEST(V4l2Sequence, GoesOnBeyond32Bits) {
+  V4l2Sequence sequence;
+  sequence.next(0xfffffffe);
+  const auto [number, skipped] = sequence.next(1);
+  EXPECT_EQ(number, 0x100000001u);
+  EXPECT_EQ(skipped, 2u);
+}
+
+TEST(V4l2Sequence, NeverStandsStillOrGoesBack) {
+  V4l2Sequence sequence;
+  for (std::uint32_t number : {0u, 0u, 0u, 5u, 3u}) sequence.next(number);
+  EXPECT_EQ(sequence.next(3).sequence, 9u);  // 0 1 2 7 8 9
+}
+
+TEST(V4l2Sequence, ANewStreamIsNoGap) {
+  V4l2Sequence sequence;
+  sequence.next(0);
+  sequence.restart();
+  const auto [number, skipped] = sequence.next(20);
+  EXPECT_EQ(number, 1u);
+  EXPECT_EQ(skipped, 0u);
+}
+
+TEST(V4l2Stamp, NamesTheMomentThatTheDriverDeclares) {
+  const std::uint32_t monotonic = V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
+  const V4l2Stamp start =
+      v4l2_stamp(monotonic | V4L2_BUF_FLAG_TSTAMP_SRC_SOE, milliseconds(3), milliseconds(9));
+  EXPECT_EQ(start.reference, ReferencePoint::start_of_exposure);
+  EXPECT_EQ(start.captured.since_epoch, milliseconds(3));
+  EXPECT_EQ(start.captured.clock, Clock::monotonic);
+  const V4l2Stamp end = v4l2_stamp(monotonic | V4L2_BUF_FLAG_TSTAMP_SRC_EOF, {}, {});
+  EXPECT_EQ(end.reference, ReferencePoint::end_of_frame);
+}
+
+TEST(V4l2Stamp, OnAnUnknownClockIsReplacedByTheTimeOfArrival) {
+  for (std::uint32_t flags : {V4L2_BUF_FLAG_TIMESTAMP_UNKNOWN, V4L2_BUF_FLAG_TIMESTAMP_COPY}) {
+    const V4l2Stamp stamp = v4l2_stamp(flags, milliseconds(3), milliseconds(9));
+    EXPECT_EQ(stamp.reference, ReferencePoint::arrival);
+    EXPECT_EQ(stamp.captured.since_epoch, milliseconds(9));
+    EXPECT_EQ(stamp.captured.clock, Clock::monotonic);
+  }
+}
+
+TEST(V4l2SettingsLog, FramesBegunBeforeAChangeDoNotHaveIt) {
+  V4l2SettingsLog log;
+  EXPECT_EQ(log.at(milliseconds(1)).revision, 0u);
+  log.add({milliseconds(5), {}, 1});
+  log.add({milliseconds(6), {}, 2});
+  EXPECT_EQ(log.at(milliseconds(4)).revision, 0u);
+  EXPECT_EQ(log.at(milliseconds(5)).revision, 1u);
+  EXPECT_EQ(log.at(milliseconds(9)).revision, 2u);
+  EXPECT_EQ(log.at(milliseconds(10)).revision, 2u);
+}
+
+}  // namespace
+}  // namespace lockstep
