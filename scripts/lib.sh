@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# What the scripts share. To be sourced; sets `root`, the folder of the project.
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# What Debian 12 calls what each job takes.
+packages_to_build=(meson ninja-build pkg-config g++ libgstreamer1.0-dev
+  libgstreamer-plugins-base1.0-dev libyuv-dev libcli11-dev libfmt-dev nlohmann-json3-dev)
+packages_to_run=(gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
+  gstreamer1.0-plugins-bad gstreamer1.0-libav)
+packages_to_test=(libgtest-dev libgmock-dev libbenchmark-dev clang libclang-rt-dev python3
+  qemu-system-x86 busybox-static kmod xz-utils cpio)
+
+say() { printf '\n== %s\n' "$*"; }
+
+fail() {
+  printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+  exit 1
+}
+
+is_installed() {
+  [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
+}
+
+as_root() {
+  if [[ $(id -u) == 0 ]]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    fail "cannot run as root: $*; run it yourself, then this script again"
+  fi
+}
+
+# need PACKAGE...: installs those that are missing.
+need() {
+  command -v dpkg-query >/dev/null || {
+    echo "This is no Debian; what is missing must be installed by hand: $*"
+    return 0
+  }
+  local package missing=()
+  for package in "$@"; do
+    is_installed "$package" || missing+=("$package")
+  done
+  [[ ${#missing[@]} -gt 0 ]] || return 0
+  say "Installing ${missing[*]}"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends \
+    "${missing[@]}" </dev/null
+}
+
+# configure FOLDER OPTION...: prepares a build folder, anew where it was prepared otherwise.
+configure() {
+  local folder=$1
+  shift
+  if [[ -f $folder/build.ninja ]]; then
+    meson setup --reconfigure "$folder" "$root" "$@"
+  else
+    meson setup "$folder" "$root" "$@"
+  fi
+}
+
+# use_build FOLDER: lets GStreamer find the plugin of that build, and keeps the user's registry out.
+use_build() {
+  export GST_PLUGIN_PATH=$1/gst/plugin GST_REGISTRY=$1/registry.bin
+}
