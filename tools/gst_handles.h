@@ -10,6 +10,7 @@ namespace lockstep::tools {
 
 struct Release {
   void operator()(GstElement* element) const { gst_object_unref(element); }
+  void operator()(GstElementFactory* factory) const { gst_object_unref(factory); }
   void operator()(GstBus* bus) const { gst_object_unref(bus); }
   void operator()(GstPad* pad) const { gst_object_unref(pad); }
   void operator()(GstCaps* caps) const { gst_caps_unref(caps); }
@@ -33,15 +34,18 @@ struct StopAndRelease {
 };
 using PipelinePtr = std::unique_ptr<GstElement, StopAndRelease>;
 
-/// What an error message on the bus says, in one line: text, and what stands behind it.
-inline std::string error_text(GstMessage* message) {
+/// What an error or a warning on the bus says, in one line: text, and what stands behind it.
+inline std::string message_text(GstMessage* message) {
   GError* error = nullptr;
   char* debug = nullptr;
-  gst_message_parse_error(message, &error, &debug);
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
+    gst_message_parse_error(message, &error, &debug);
+  } else {
+    gst_message_parse_warning(message, &error, &debug);
+  }
   const Owned<GError> error_guard(error);
   const Owned<char> debug_guard(debug);
-  const Owned<char> name(gst_object_get_name(GST_MESSAGE_SRC(message)));
-  std::string text = std::string(name.get()) + ": " + error->message;
+  std::string text = error->message;
   // GStreamer's debug text is "file(line): function (): path:\n<what was given as detail>".
   const std::string detail = debug ? debug : "";
   if (const auto line = detail.rfind('\n'); line != std::string::npos)

@@ -3,10 +3,15 @@
 // in the file of each command.
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <limits>
+#include <sstream>
 
 #include "bench.h"
+#include "encoder.h"
 #include "exit_status.h"
+#include "lockstep/memory.h"
 #include "lockstep/sensor_spec.h"
+#include "record.h"
 #include "sensors.h"
 #include "verify.h"
 
@@ -35,6 +40,155 @@ void add_sensors(CLI::App& app, SensorsOptions& options, Chosen& chosen) {
   command->callback([&] { chosen = [&] { return run_sensors(options); }; });
 }
 
+// "30" or "30000/1001".
+bool read_fraction(const std::string& text, std::optional<Fraction>& rate) {
+  Fraction read;
+  char slash = '/';
+  std::istringstream stream(text);
+  stream >> read.numerator;
+  if (!stream.eof()) stream >> slash >> read.denominator;
+  if (stream.fail() || !stream.eof() || slash != '/' || read.numerator == 0 ||
+      read.denominator == 0)
+    return false;
+  rate = read;
+  return true;
+}
+
+void add_sensor_options(CLI::App& command, RecordOptions& options) {
+  std::vector<std::string> formats;
+  for (const PixelFormat format : kPixelFormats) formats.push_back(to_string(format));
+  std::vector<std::string> memories;
+  for (const MemoryBackend* backend : memory_backends()) memories.emplace_back(backend->name());
+  const std::string group = "Sensors";
+  command
+      .add_option(
+          "--sensors", options.sensors,
+          "The sensors in slot order, separated by ';'; `lockstep sensors` lists what there "
+          "is (default: simulated ones)")
+      ->group(group);
+  command
+      .add_option("-n,--num-sensors", options.num_sensors,
+                  "How many simulated sensors, if none are named (default: 4)")
+      ->check(CLI::Range(std::size_t{1}, kMaxSensors))
+      ->group(group);
+  command.add_option("--format", options.pixel_format, "Their pixel format")
+      ->check(CLI::IsMember(formats))
+      ->group(group);
+  const CLI::Range side(std::uint32_t{1}, kMaxSide);
+  auto* width =
+      command.add_option("--sensor-width", options.sensor_width, "Their width, in pixels");
+  auto* height =
+      command.add_option("--sensor-height", options.sensor_height, "Their height, in pixels");
+  width->check(side)->needs(height)->group(group);
+  height->check(side)->needs(width)->group(group);
+  command
+      .add_option_function<std::string>(
+          "--framerate",
+          [&options](const std::string& text) {
+            if (!read_fraction(text, options.framerate))
+              throw CLI::ValidationError("--framerate", text + ", wanted as in 30 or 30000/1001");
+          },
+          "Their frames per second, as in 30 or 30000/1001")
+      ->group(group);
+  command.add_option("--memory", options.memory, "Memory of the batches")
+      ->check(CLI::IsMember(memories))
+      ->group(group);
+  command.add_option("--layout", options.layout, "Whether each batch is one block of memory")
+      ->check(CLI::IsMember({"auto", "contiguous", "reference"}))
+      ->group(group);
+}
+
+void add_grouping_options(CLI::App& command, RecordOptions& options) {
+  const std::string group = "Grouping";
+  const CLI::Range milliseconds(0.0, 10'000.0);
+  command
+      .add_option("--tolerance", options.tolerance_ms,
+                  "Most that capture times within a batch may differ, in ms (default: half a frame "
+                  "period)")
+      ->check(milliseconds)
+      ->group(group);
+  command
+      .add_option("--max-wait", options.max_wait_ms,
+                  "How long the first frame of a batch waits for the last, in ms (default: a frame "
+                  "period)")
+      ->check(milliseconds)
+      ->group(group);
+  command
+      .add_option("--on-missing", options.on_missing, "What becomes of a batch that lacks a frame")
+      ->check(CLI::IsMember({"partial", "repeat", "drop"}))
+      ->group(group);
+  command
+      .add_option("--max-batches", options.max_batches,
+                  "Batches under way at once; while all are, frames are dropped and counted")
+      ->check(CLI::Range(1, 64))
+      ->group(group);
+}
+
+void add_picture_options(CLI::App& command, RecordOptions& options) {
+  const std::string group = "Picture";
+  const CLI::Range side(std::uint32_t{0}, kMaxSide);
+  const CLI::Range tiles(std::size_t{0}, kMaxSensors);
+  const char* size =
+      " of the recording, in pixels (default: the frames side by side, shrunk to fit "
+      "1920x1080)";
+  command.add_option("--width", options.width, std::string("Width") + size)
+      ->check(side)
+      ->group(group);
+  command.add_option("--height", options.height, std::string("Height") + size)
+      ->check(side)
+      ->group(group);
+  command.add_option("--rows", options.rows, "Rows of tiles (default: as square as possible)")
+      ->check(tiles)
+      ->group(group);
+  command
+      .add_option("--columns", options.columns, "Columns of tiles (default: as square as possible)")
+      ->check(tiles)
+      ->group(group);
+  std::vector<std::string> names{"auto"};
+  for (const Encoder& encoder : encoders()) names.emplace_back(encoder.element);
+  command
+      .add_option("--encoder", options.encoder,
+                  "GStreamer's encoder; auto: the first of these that is installed")
+      ->check(CLI::IsMember(names))
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--bitrate", options.bitrate_kbit, "In kbit/s (default: the encoder's)")
+      ->check(CLI::Range(1, 1'000'000))
+      ->group(group);
+  command
+      .add_option("--preset", options.preset,
+                  "How much the encoder tries, by its own names (default: little, so that it keeps "
+                  "up with cameras)")
+      ->group(group);
+}
+
+void add_record(CLI::App& app, RecordOptions& options, Chosen& chosen) {
+  CLI::App* command = app.add_subcommand(
+      "record", "Records several sensors into one file, as a mosaic. Ctrl-C finishes the file");
+  command->add_option("-o,--output", options.file, "The file, Matroska: a name that ends in .mkv")
+      ->required();
+  command->add_flag("--overwrite", options.overwrite, "Replace the file if it is there already");
+  auto* batches = command
+                      ->add_option("--batches", options.batches,
+                                   "End after so many batches (default: until Ctrl-C)")
+                      ->check(CLI::Range(1, std::numeric_limits<int>::max()));
+  command
+      ->add_option("--duration", options.duration_s,
+                   "End after so many seconds of capture time (default: until Ctrl-C)")
+      ->check(CLI::PositiveNumber)
+      ->excludes(batches);
+  add_sensor_options(*command, options);
+  add_grouping_options(*command, options);
+  add_picture_options(*command, options);
+  command->footer(
+      "Examples:\n"
+      "  lockstep record -o mosaic.mkv --duration 10\n"
+      "  lockstep record -o street.mkv --sensors \"v4l2:/dev/video0;v4l2:/dev/video1\" "
+      "--framerate 30\n"
+      "  lockstep record -o test.mkv -n 9 --sensors \"sim?realtime=false\" --batches 300");
+  command->callback([&] { chosen = [&] { return run_record(options); }; });
+}
+
 void add_verify(CLI::App& app, VerifyOptions& options, Chosen& chosen) {
   CLI::App* command = app.add_subcommand(
       "verify",
@@ -42,18 +196,18 @@ void add_verify(CLI::App& app, VerifyOptions& options, Chosen& chosen) {
       "frame: right sensor in the right place, one instant across tiles, nothing missing");
   command->add_option("FILE", options.file, "The recording: a mosaic or a single stream")
       ->required();
-  const CLI::Range side(std::size_t{1}, kMaxSensors);
+  const CLI::Range tiles(std::size_t{1}, kMaxSensors);
   auto* rows =
       command->add_option("--rows", options.rows, "Rows of the mosaic (default: found out)")
-          ->check(side);
+          ->check(tiles);
   auto* columns =
-      command->add_option("--columns", options.columns, "Columns of the mosaic")->check(side);
+      command->add_option("--columns", options.columns, "Columns of the mosaic")->check(tiles);
   rows->needs(columns);
   columns->needs(rows);
   command
       ->add_option("--sensors", options.sensors,
                    "Sensors in the mosaic (default: up to the last tile that shows one)")
-      ->check(side);
+      ->check(tiles);
   command
       ->add_flag("--stream", options.stream,
                  "The pictures of one sensor, whichever (default: found out)")
@@ -101,9 +255,11 @@ int run(int argc, char** argv) {
   app.footer(kFooter);
   Chosen chosen;
   SensorsOptions sensors;
+  RecordOptions record;
   VerifyOptions verify;
   std::vector<std::string> bench;
   add_sensors(app, sensors, chosen);
+  add_record(app, record, chosen);
   add_verify(app, verify, chosen);
   add_bench(app, bench, chosen);
   try {

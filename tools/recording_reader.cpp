@@ -123,7 +123,7 @@ Result<std::unique_ptr<DecodedPicture>> RecordingReader::next() {
     if (const Owned<GstMessage> message = pop_error(pipeline_.get()))
       return Error{Errc::io, 0,
                    "decode " + path_ + ": wanted a video that GStreamer can play, found: " +
-                       error_text(message.get())};
+                       message_text(message.get())};
     if (gst_app_sink_is_eos(sink)) return std::unique_ptr<DecodedPicture>();
   }
   return Error{Errc::timed_out, 0, "decode " + path_ + ": the decoder gave nothing for a minute"};

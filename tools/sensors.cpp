@@ -25,22 +25,24 @@ Result<SensorInfo> ask(const std::string& name) {
   return (*sensor)->describe();
 }
 
+// Everything there is, or only what was named.
 Inventory take_inventory(std::vector<std::string> names) {
   Inventory inventory;
-  const bool all = names.empty();
-  for (const SensorBackend* backend : sensor_backends()) {
-    inventory.sensor_backends.push_back(
-        {std::string(backend->name()), std::string(backend->description()), {}});
-    if (!all) continue;
-    for (std::string& name : backend->list()) names.push_back(std::move(name));
+  if (names.empty()) {
+    for (const SensorBackend* backend : sensor_backends()) {
+      inventory.sensor_backends.push_back(
+          {std::string(backend->name()), std::string(backend->description()), {}});
+      for (std::string& name : backend->list()) names.push_back(std::move(name));
+    }
+    for (const MemoryBackend* backend : memory_backends())
+      inventory.memory_backends.push_back({std::string(backend->name()),
+                                           std::string(backend->description()),
+                                           backend->available()});
   }
   for (std::string& name : names) {
     auto info = ask(name);
     inventory.sensors.push_back({std::move(name), std::move(info)});
   }
-  for (const MemoryBackend* backend : memory_backends())
-    inventory.memory_backends.push_back(
-        {std::string(backend->name()), std::string(backend->description()), backend->available()});
   return inventory;
 }
 
@@ -100,6 +102,7 @@ void print_backends(const char* title, const std::vector<BackendListing>& listin
 void print_inventory(const Inventory& inventory) {
   fmt::print("Sensors\n");
   for (const SensorListing& listing : inventory.sensors) print_sensor(listing);
+  if (inventory.memory_backends.empty()) return;
   print_backends("Kinds of sensors", inventory.sensor_backends);
   print_backends("Kinds of memory", inventory.memory_backends);
 }

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+#include "record_pipeline.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <utility>
+
+#include "encoder.h"
+
+namespace lockstep::tools {
+namespace {
+
+constexpr const char* kOurs = "our own plugin; point GST_PLUGIN_PATH at the folder that holds it";
+constexpr const char* kCore = "package libgstreamer1.0-0";
+constexpr const char* kBase = "package gstreamer1.0-plugins-base";
+constexpr const char* kGood = "package gstreamer1.0-plugins-good";
+constexpr const char* kBad = "package gstreamer1.0-plugins-bad";
+
+// Adds elements to a pipeline one behind the other. The first failure stays.
+class Chain {
+ public:
+  explicit Chain(GstElement* pipeline) : pipeline_(pipeline) {}
+
+  GstElement* add(const char* name, const char* where) {
+    GstElement* element = failure_ ? nullptr : gst_element_factory_make(name, nullptr);
+    if (!element) {
+      if (failure_) return nullptr;
+      return fail(
+          {Errc::not_supported, 0,
+           fmt::format("make element {}: GStreamer does not find it; it is in {}", name, where)});
+    }
+    return append(element);
+  }
+
+  GstElement* add(Result<Owned<GstElement>> element) {
+    if (failure_) return nullptr;
+    if (!element) return fail(std::move(element).error());
+    return append(element->get());
+  }
+
+  // Lets only such caps through; a `caps` of null lets everything through.
+  void filter(Owned<GstCaps> caps) {
+    if (!caps) return;
+    if (GstElement* element = add("capsfilter", kCore))
+      g_object_set(element, "caps", caps.get(), nullptr);
+  }
+
+  const std::optional<Error>& failure() const { return failure_; }
+
+ private:
+  GstElement* append(GstElement* element) {
+    gst_bin_add(GST_BIN(pipeline_), element);
+    const bool linked = !last_ || gst_element_link(last_, element);
+    if (!linked)
+      return fail({Errc::not_supported, 0,
+                   fmt::format("link {} to {}", GST_OBJECT_NAME(last_), GST_OBJECT_NAME(element))});
+    last_ = element;
+    return element;
+  }
+
+  GstElement* fail(Error error) {
+    failure_ = std::move(error);
+    return nullptr;
+  }
+
+  GstElement* pipeline_;
+  GstElement* last_ = nullptr;
+  std::optional<Error> failure_;
+};
+
+guint64 nanoseconds(double milliseconds) {
+  return static_cast<guint64>(std::llround(milliseconds * 1e6));
+}
+
+void set_text(GstElement* element, const char* property, const std::string& value) {
+  if (!value.empty()) gst_util_set_object_arg(G_OBJECT(element), property, value.c_str());
+}
+
+void set_source(GstElement* source, const RecordOptions& options) {
+  if (!options.sensors.empty()) g_object_set(source, "sensors", options.sensors.c_str(), nullptr);
+  if (options.num_sensors) g_object_set(source, "num-sensors", *options.num_sensors, nullptr);
+  if (options.batches)
+    g_object_set(source, "num-buffers", static_cast<gint>(*options.batches), nullptr);
+  if (options.tolerance_ms)
+    g_object_set(source, "sync-tolerance", nanoseconds(*options.tolerance_ms), nullptr);
+  if (options.max_wait_ms)
+    g_object_set(source, "max-wait", nanoseconds(*options.max_wait_ms), nullptr);
+  if (options.max_batches) g_object_set(source, "max-batches", *options.max_batches, nullptr);
+  set_text(source, "memory", options.memory);
+  set_text(source, "layout", options.layout);
+  set_text(source, "on-missing", options.on_missing);
+}
+
+// What the sensors are to be set to, whatever memory the batches are in; null: anything.
+Owned<GstCaps> sensor_caps(const RecordOptions& options) {
+  GstCaps* caps = gst_caps_new_empty_simple("video/x-raw");
+  if (!options.pixel_format.empty())
+    gst_caps_set_simple(caps, "format", G_TYPE_STRING, options.pixel_format.c_str(), nullptr);
+  if (options.sensor_width)
+    gst_caps_set_simple(caps, "width", G_TYPE_INT, static_cast<gint>(*options.sensor_width),
+                        "height", G_TYPE_INT, static_cast<gint>(*options.sensor_height), nullptr);
+  if (options.framerate)
+    gst_caps_set_simple(caps, "framerate", GST_TYPE_FRACTION,
+                        static_cast<gint>(options.framerate->numerator),
+                        static_cast<gint>(options.framerate->denominator), nullptr);
+  const bool anything = gst_structure_n_fields(gst_caps_get_structure(caps, 0)) == 0;
+  gst_caps_set_features(caps, 0, gst_caps_features_new_any());
+  Owned<GstCaps> owned(caps);
+  return anything ? nullptr : std::move(owned);
+}
+
+}  // namespace
+
+Result<RecordPipeline> build_record_pipeline(const RecordOptions& options) {
+  auto encoder = find_encoder(options.encoder);
+  if (!encoder) return encoder.error();
+
+  RecordPipeline built{.pipeline = PipelinePtr(gst_pipeline_new("record"))};
+  Chain chain(built.pipeline.get());
+  built.source = chain.add("lockstepsrc", kOurs);
+  if (built.source) set_source(built.source, options);
+  chain.filter(sensor_caps(options));
+  chain.add("queue", kCore);
+  if (GstElement* tiler = chain.add("locksteptiler", kOurs))
+    g_object_set(tiler, "width", options.width, "height", options.height, "rows", options.rows,
+                 "columns", options.columns, nullptr);
+  chain.add("videoconvert", kBase);
+  chain.filter(Owned<GstCaps>(gst_caps_from_string("video/x-raw,format=(string){I420,NV12}")));
+  chain.add(make_encoder(**encoder, options.bitrate_kbit, options.preset));
+  built.parser = chain.add((*encoder)->parser, kBad);
+  chain.add("matroskamux", kGood);
+  built.sink = chain.add("filesink", kCore);
+  if (chain.failure()) return *chain.failure();
+  g_object_set(built.sink, "location", options.file.c_str(), nullptr);
+  return built;
+}
+
+}  // namespace lockstep::tools
