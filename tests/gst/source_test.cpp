@@ -275,8 +275,13 @@ TEST(Source, PrefersFullHdAtThirtyFrames) {
 }
 
 TEST(Source, WhatKnowsNoBatchesDoesNotLink) {
-  Pipeline pipeline("lockstepsrc name=src ! videoconvert");
-  EXPECT_NE(pipeline.parse_error.find("could not link"), std::string::npos) << pipeline.parse_error;
+  // videoconvert lets anything through unconverted; what comes after it does not.
+  for (const char* next :
+       {"video/x-raw", "videoconvert ! video/x-raw", "videoscale ! video/x-raw"}) {
+    Pipeline pipeline(std::string("lockstepsrc name=src ! ") + next);
+    EXPECT_NE(pipeline.parse_error.find("could not link"), std::string::npos)
+        << next << ": " << pipeline.parse_error;
+  }
 }
 
 TEST(Source, EndsAfterNumBuffers) {
