@@ -130,6 +130,25 @@ CapsPtr frame_caps_of(const GstCaps* batch_caps) {
   return caps;
 }
 
+CapsPtr batch_caps_for_frames(const GstCaps* frame_caps) {
+  CapsPtr caps(gst_caps_new_empty());
+  if (gst_caps_is_any(frame_caps)) return CapsPtr(gst_caps_new_any());
+  for (guint i = 0; i < gst_caps_get_size(frame_caps); i++) {
+    const GstCapsFeatures* features = gst_caps_get_features(frame_caps, i);
+    const bool system_memory =
+        gst_caps_features_is_equal(features, GST_CAPS_FEATURES_MEMORY_SYSTEM_MEMORY);
+    const bool dmabuf = gst_caps_features_contains(features, GST_CAPS_FEATURE_MEMORY_DMABUF);
+    const GstStructure* structure = gst_caps_get_structure(frame_caps, i);
+    if (system_memory)
+      gst_caps_append_structure_full(caps.get(), gst_structure_copy(structure),
+                                     batch_features(false));
+    if (system_memory || dmabuf)
+      gst_caps_append_structure_full(caps.get(), gst_structure_copy(structure),
+                                     batch_features(true));
+  }
+  return caps;
+}
+
 GstVideoFormat video_format_of(PixelFormat format) {
   return gst_video_format_from_string(to_string(format));
 }

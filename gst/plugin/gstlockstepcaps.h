@@ -16,6 +16,10 @@
   ", width = (int) [ 1, 16384 ], height = (int) [ 1, 16384 ]"                 \
   ", framerate = (fraction) [ 0/1, max ]"
 
+/// Caps of plain frames, with and without a memory feature, for pad templates.
+#define LOCKSTEP_FRAME_CAPS \
+  "video/x-raw(memory:DMABuf), " LOCKSTEP_VIDEO_FIELDS "; video/x-raw, " LOCKSTEP_VIDEO_FIELDS
+
 /// Caps of a batch, with and without a memory feature, for pad templates.
 #define LOCKSTEP_BATCH_CAPS                                                                \
   "video/x-raw(" GST_CAPS_FEATURE_META_GST_LOCKSTEP_BATCH_META "), " LOCKSTEP_VIDEO_FIELDS \
@@ -46,6 +50,10 @@ CapsPtr batch_caps_of(std::span<const FormatOffer> offers, guint batch_size, boo
 /// Caps of the frames in a batch of `batch_caps`, which need not be fixed: the same without
 /// batch-size and without the feature of batches.
 CapsPtr frame_caps_of(const GstCaps* batch_caps);
+
+/// Caps of the batches whose frames can be taken as one of `frame_caps`: a dma-buf also passes as
+/// system memory.
+CapsPtr batch_caps_for_frames(const GstCaps* frame_caps);
 
 /// The GstVideoFormat of the same name.
 GstVideoFormat video_format_of(PixelFormat format);
