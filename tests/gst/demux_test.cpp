@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: MIT
+#include <gmock/gmock.h>
+#include <gst/allocators/gstdmabuf.h>
+#include <gst/lockstep/gstlockstepbatchmeta.h>
+#include <gst/video/video.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <vector>
+
+#include "batches.h"
+#include "harness.h"
+
+namespace lockstep {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr Format kFormat{PixelFormat::nv12, 160, 90, {30, 1}};
+
+// A demux with a harness on its sink pad and on each source pad asked for.
+struct Demux {
+  explicit Demux(std::initializer_list<guint> slots = {})
+      : element(static_cast<GstElement*>(
+            gst_object_ref_sink(gst_element_factory_make("lockstepdemux", nullptr)))),
+        bus(element.get()),
+        sink(gst_harness_new_with_element(element.get(), "sink", nullptr)) {
+    for (guint slot : slots) add(slot);
+  }
+
+  void add(guint slot, const char* caps = nullptr) {
+    GstHarness* harness = gst_harness_new_with_element(element.get(), nullptr,
+                                                       ("src_" + std::to_string(slot)).c_str());
+    if (caps) gst_harness_set_sink_caps_str(harness, caps);
+    src[slot].reset(harness);
+  }
+
+  // The next event of that type that came out of a pad; null if there is none.
+  EventPtr event(guint slot, GstEventType type) {
+    while (GstEvent* next = gst_harness_try_pull_event(src[slot].get())) {
+      EventPtr found(next);
+      if (GST_EVENT_TYPE(next) == type) return found;
+    }
+    return nullptr;
+  }
+
+  CapsPtr caps(guint slot) { return CapsPtr(gst_pad_get_current_caps(src[slot]->sinkpad)); }
+
+  ElementPtr element;
+  Bus bus;
+  HarnessPtr sink;
+  std::map<guint, HarnessPtr> src;
+};
+
+bool is_dmabuf(const GstCaps* caps) {
+  return gst_caps_features_contains(gst_caps_get_features(caps, 0), GST_CAPS_FEATURE_MEMORY_DMABUF);
+}
+
+TEST(Demux, GivesEachPadTheVeryMemoryOfItsSlot) {
+  Demux demux{0, 1, 2, 3};
+  play(demux.sink.get(), kFormat, 4);
+  BufferPtr batch = make_batch(all_fresh(kFormat, 4));
+  std::vector<GstMemory*> memories;
+  const GstLockstepBatchMeta* meta = gst_buffer_get_lockstep_batch_meta(batch.get());
+  for (guint slot = 0; slot < 4; slot++)
+    memories.push_back(gst_buffer_peek_memory(meta->frames[slot].buffer, 0));
+  ASSERT_EQ(gst_harness_push(demux.sink.get(), batch.release()), GST_FLOW_OK);
+  for (guint slot = 0; slot < 4; slot++) {
+    BufferPtr frame = pull(demux.src[slot].get());
+    ASSERT_TRUE(frame);
+    EXPECT_EQ(gst_buffer_peek_memory(frame.get(), 0), memories[slot]);
+    EXPECT_EQ(code_in(frame.get(), kFormat, {0, 0, 160, 90})->sensor, slot);
+  }
+}
+
+TEST(Demux, GivesTheFrameItselfWhereTheBatchIsNotShared) {
+  Demux demux{0};
+  play(demux.sink.get(), kFormat, 1);
+  BufferPtr batch = make_batch(all_fresh(kFormat, 1));
+  GstBuffer* frame = gst_buffer_get_lockstep_batch_meta(batch.get())->frames[0].buffer;
+  gst_harness_push(demux.sink.get(), batch.release());
+  EXPECT_EQ(pull(demux.src[0].get()).get(), frame);
+}
+
+TEST(Demux, LeavesABatchThatOthersHoldAsItIs) {
+  Demux demux{0};
+  play(demux.sink.get(), kFormat, 1);
+  BufferPtr batch = make_batch({kFormat, {FrameState::repeated}, 1});
+  gst_harness_push(demux.sink.get(), gst_buffer_ref(batch.get()));
+  GstBuffer* frame = gst_buffer_get_lockstep_batch_meta(batch.get())->frames[0].buffer;
+  EXPECT_EQ(GST_BUFFER_PTS(frame), time_of_batch(0, kFormat));
+  EXPECT_EQ(gst_buffer_get_lockstep_batch_meta(frame), nullptr);
+  BufferPtr out = pull(demux.src[0].get());
+  EXPECT_EQ(gst_buffer_peek_memory(out.get(), 0), gst_buffer_peek_memory(frame, 0));
+}
+
+TEST(Demux, FreshFramesHaveTheirOwnTimes) {
+  Demux demux{3};
+  play(demux.sink.get(), kFormat, 4);
+  push(demux.sink.get(), all_fresh(kFormat, 4, 5));
+  BufferPtr frame = pull(demux.src[3].get());
+  EXPECT_EQ(GST_BUFFER_PTS(frame.get()), time_of_batch(5, kFormat) + 3);
+  EXPECT_EQ(GST_BUFFER_DURATION(frame.get()), time_of_batch(1, kFormat));
+}
+
+TEST(Demux, RepeatedFramesHaveTheTimeOfTheBatch) {
+  Demux demux{1};
+  play(demux.sink.get(), kFormat, 2);
+  push(demux.sink.get(), {kFormat, {FrameState::fresh, FrameState::repeated}, 5});
+  BufferPtr frame = pull(demux.src[1].get());
+  EXPECT_EQ(GST_BUFFER_PTS(frame.get()), time_of_batch(5, kFormat));
+  EXPECT_EQ(code_in(frame.get(), kFormat, {0, 0, 160, 90})->sequence, 4u);
+}
+
+TEST(Demux, TellsAllAboutAFrame) {
+  Demux demux{1};
+  play(demux.sink.get(), kFormat, 2);
+  push(demux.sink.get(), {kFormat, {FrameState::fresh, FrameState::repeated}, 5});
+  BufferPtr frame = pull(demux.src[1].get());
+  const GstLockstepBatchMeta* meta = gst_buffer_get_lockstep_batch_meta(frame.get());
+  ASSERT_TRUE(meta);
+  EXPECT_EQ(meta->n_frames, 1u);
+  EXPECT_EQ(meta->batch_number, 5u);
+  EXPECT_EQ(meta->frames[0].sensor, 1u);
+  EXPECT_EQ(meta->frames[0].sequence, 4u);
+  EXPECT_EQ(meta->frames[0].state, GST_LOCKSTEP_FRAME_REPEATED);
+  EXPECT_EQ(meta->frames[0].exposure, 1001u);
+  EXPECT_EQ(meta->frames[0].buffer, nullptr);
+}
+
+TEST(DemuxMissing, SlotBecomesAGap) {
+  Demux demux{0, 1};
+  play(demux.sink.get(), kFormat, 2);
+  push(demux.sink.get(), {kFormat, {FrameState::missing, FrameState::fresh}, 3});
+  EXPECT_FALSE(pull(demux.src[0].get()));
+  EXPECT_TRUE(pull(demux.src[1].get()));
+  EventPtr gap = demux.event(0, GST_EVENT_GAP);
+  ASSERT_TRUE(gap);
+  GstClockTime time = 0;
+  GstClockTime duration = 0;
+  gst_event_parse_gap(gap.get(), &time, &duration);
+  EXPECT_EQ(time, time_of_batch(3, kFormat));
+  EXPECT_EQ(duration, time_of_batch(1, kFormat));
+  EXPECT_FALSE(demux.event(1, GST_EVENT_GAP));
+}
+
+TEST(DemuxMissing, NextFrameFollowsOnNothing) {
+  Demux demux{0};
+  play(demux.sink.get(), kFormat, 1);
+  std::vector<bool> discont;
+  for (FrameState state : {FrameState::fresh, FrameState::fresh, FrameState::missing,
+                           FrameState::fresh, FrameState::fresh}) {
+    push(demux.sink.get(), {kFormat, {state}, 0});
+    if (BufferPtr frame = pull(demux.src[0].get()); frame)
+      discont.push_back(GST_BUFFER_IS_DISCONT(frame.get()));
+  }
+  EXPECT_EQ(discont, (std::vector<bool>{true, false, true, false}));
+}
+
+TEST(DemuxCaps, ArePlainVideo) {
+  Demux demux{0};
+  play(demux.sink.get(), kFormat, 2);
+  push(demux.sink.get(), all_fresh(kFormat, 2));
+  CapsPtr wanted(gst_caps_from_string(frame_caps(kFormat).c_str()));
+  CapsPtr caps = demux.caps(0);
+  EXPECT_TRUE(gst_caps_is_equal(caps.get(), wanted.get()));
+}
+
+TEST(DemuxCaps, AreDmabufsWhereTheNextElementTakesThem) {
+  Demux demux;
+  demux.add(0, "video/x-raw(memory:DMABuf)");
+  demux.add(1, "video/x-raw");
+  demux.add(2);
+  play(demux.sink.get(), kFormat, 3, ", memory:DMABuf");
+  ASSERT_EQ(push(demux.sink.get(), all_fresh(kFormat, 3)), GST_FLOW_OK);
+  EXPECT_TRUE(is_dmabuf(demux.caps(0).get()));
+  EXPECT_FALSE(is_dmabuf(demux.caps(1).get()));
+  EXPECT_TRUE(is_dmabuf(demux.caps(2).get()));
+}
+
+TEST(DemuxCaps, OfTheNextElementsReachTheSource) {
+  Demux demux;
+  demux.add(0, "video/x-raw, width=640");
+  demux.add(1, "video/x-raw(memory:DMABuf), height=480");
+  CapsPtr caps(gst_pad_peer_query_caps(demux.sink->srcpad, nullptr));
+  CapsPtr fits(gst_caps_from_string(
+      batch_caps({PixelFormat::nv12, 640, 480, {30, 1}}, 2, ", memory:DMABuf").c_str()));
+  EXPECT_TRUE(gst_caps_can_intersect(caps.get(), fits.get()));
+  for (const std::string& other :
+       {batch_caps({PixelFormat::nv12, 640, 480, {30, 1}}, 2),
+        batch_caps({PixelFormat::nv12, 320, 480, {30, 1}}, 2, ", memory:DMABuf"),
+        batch_caps({PixelFormat::nv12, 640, 360, {30, 1}}, 2, ", memory:DMABuf")}) {
+    CapsPtr wrong(gst_caps_from_string(other.c_str()));
+    EXPECT_FALSE(gst_caps_can_intersect(caps.get(), wrong.get())) << other;
+  }
+}
+
+TEST(DemuxCaps, ChangeWhileRunning) {
+  Demux demux{0};
+  play(demux.sink.get(), kFormat, 1);
+  push(demux.sink.get(), all_fresh(kFormat, 1));
+  const Format other{PixelFormat::gray8, 320, 180, {30, 1}};
+  play(demux.sink.get(), other, 3);
+  ASSERT_EQ(push(demux.sink.get(), all_fresh(other, 3)), GST_FLOW_OK);
+  CapsPtr wanted(gst_caps_from_string(frame_caps(other).c_str()));
+  EXPECT_TRUE(gst_caps_is_equal(demux.caps(0).get(), wanted.get()));
+}
+
+TEST(DemuxStreams, HaveIdsOfTheirOwnInOneGroup) {
+  Demux demux{0, 1};
+  play(demux.sink.get(), kFormat, 2);
+  std::set<std::string> ids;
+  std::set<guint> groups;
+  for (guint slot : {0u, 1u}) {
+    EventPtr start = demux.event(slot, GST_EVENT_STREAM_START);
+    ASSERT_TRUE(start);
+    const gchar* id = nullptr;
+    guint group = 0;
+    gst_event_parse_stream_start(start.get(), &id);
+    gst_event_parse_group_id(start.get(), &group);
+    ids.insert(id);
+    groups.insert(group);
+  }
+  EXPECT_EQ(ids.size(), 2u);
+  EXPECT_EQ(groups.size(), 1u);
+}
+
+TEST(DemuxStreams, CarryTagsToEveryPad) {
+  Demux demux{0, 1};
+  play(demux.sink.get(), kFormat, 2);
+  gst_harness_push_event(demux.sink.get(),
+                         gst_event_new_tag(gst_tag_list_new(GST_TAG_TITLE, "rig", nullptr)));
+  EXPECT_TRUE(demux.event(0, GST_EVENT_TAG));
+  EXPECT_TRUE(demux.event(1, GST_EVENT_TAG));
+}
+
+TEST(DemuxStreams, EndTogether) {
+  Demux demux{0, 1};
+  play(demux.sink.get(), kFormat, 2);
+  gst_harness_push_event(demux.sink.get(), gst_event_new_eos());
+  EXPECT_TRUE(demux.event(0, GST_EVENT_EOS));
+  EXPECT_TRUE(demux.event(1, GST_EVENT_EOS));
+}
+
+TEST(DemuxStreams, GoOnAfterAFlush) {
+  Demux demux{0};
+  play(demux.sink.get(), kFormat, 1);
+  push(demux.sink.get(), all_fresh(kFormat, 1, 0));
+  pull(demux.src[0].get());
+  gst_harness_push_event(demux.sink.get(), gst_event_new_flush_start());
+  gst_harness_push_event(demux.sink.get(), gst_event_new_flush_stop(TRUE));
+  EXPECT_TRUE(demux.event(0, GST_EVENT_FLUSH_STOP));
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  gst_harness_push_event(demux.sink.get(), gst_event_new_segment(&segment));
+  ASSERT_EQ(push(demux.sink.get(), all_fresh(kFormat, 1, 1)), GST_FLOW_OK);
+  EXPECT_TRUE(GST_BUFFER_IS_DISCONT(pull(demux.src[0].get()).get()));
+}
+
+TEST(DemuxPads, RequestedWhileRunningBeginLikeTheOthers) {
+  Demux demux{0};
+  play(demux.sink.get(), kFormat, 2);
+  push(demux.sink.get(), all_fresh(kFormat, 2, 0));
+  demux.add(1);
+  ASSERT_EQ(push(demux.sink.get(), all_fresh(kFormat, 2, 1)), GST_FLOW_OK);
+  EXPECT_TRUE(demux.event(1, GST_EVENT_STREAM_START));
+  EXPECT_TRUE(demux.event(1, GST_EVENT_CAPS));
+  EXPECT_TRUE(demux.event(1, GST_EVENT_SEGMENT));
+  BufferPtr frame = pull(demux.src[1].get());
+  ASSERT_TRUE(frame);
+  EXPECT_EQ(code_in(frame.get(), kFormat, {0, 0, 160, 90})->sequence, 1u);
+}
+
+TEST(DemuxPads, ReleasedWhileRunningAreLeftOut) {
+  Demux demux{0, 1};
+  play(demux.sink.get(), kFormat, 2);
+  push(demux.sink.get(), all_fresh(kFormat, 2, 0));
+  demux.src.erase(1);
+  EXPECT_EQ(push(demux.sink.get(), all_fresh(kFormat, 2, 1)), GST_FLOW_OK);
+  EXPECT_EQ(GST_ELEMENT(demux.element.get())->numsrcpads, 1);
+}
+
+TEST(DemuxPads, WithoutANameAreForTheLowestFreeSlot) {
+  Demux demux{0, 2};
+  GstPad* pad = gst_element_request_pad_simple(demux.element.get(), "src_%u");
+  ASSERT_TRUE(pad);
+  EXPECT_STREQ(GST_PAD_NAME(pad), "src_1");
+  gst_element_release_request_pad(demux.element.get(), pad);
+  gst_object_unref(pad);
+}
+
+TEST(DemuxPads, ThatAreNotLinkedStopNoOther) {
+  Demux demux{0};
+  GstPad* loose = gst_element_request_pad_simple(demux.element.get(), "src_1");
+  play(demux.sink.get(), kFormat, 2);
+  EXPECT_EQ(push(demux.sink.get(), all_fresh(kFormat, 2)), GST_FLOW_OK);
+  EXPECT_TRUE(pull(demux.src[0].get()));
+  gst_object_unref(loose);
+}
+
+TEST(DemuxPads, NoneLinkedIsToldUpstream) {
+  Demux none;
+  play(none.sink.get(), kFormat, 2);
+  EXPECT_EQ(push(none.sink.get(), all_fresh(kFormat, 2)), GST_FLOW_NOT_LINKED);
+  Demux loose;
+  GstPad* pad = gst_element_request_pad_simple(loose.element.get(), "src_1");
+  play(loose.sink.get(), kFormat, 2);
+  EXPECT_EQ(push(loose.sink.get(), all_fresh(kFormat, 2)), GST_FLOW_NOT_LINKED);
+  gst_object_unref(pad);
+}
+
+TEST(DemuxPads, ThatEndedStopNoOtherUntilAllHave) {
+  Demux demux{0, 1};
+  play(demux.sink.get(), kFormat, 2);
+  const auto end = [&](guint slot) {
+    gst_pad_set_chain_function(demux.src[slot]->sinkpad,
+                               [](GstPad*, GstObject*, GstBuffer* buffer) {
+                                 gst_buffer_unref(buffer);
+                                 return GST_FLOW_EOS;
+                               });
+  };
+  end(0);
+  EXPECT_EQ(push(demux.sink.get(), all_fresh(kFormat, 2)), GST_FLOW_OK);
+  end(1);
+  EXPECT_EQ(push(demux.sink.get(), all_fresh(kFormat, 2)), GST_FLOW_EOS);
+}
+
+TEST(DemuxPads, BeyondTheBatchAreAnError) {
+  Demux demux{0, 4};
+  play(demux.sink.get(), kFormat, 4);
+  EXPECT_EQ(push(demux.sink.get(), all_fresh(kFormat, 4)), GST_FLOW_NOT_NEGOTIATED);
+  EXPECT_THAT(demux.bus.take_error(), HasSubstr("slot 4 of a batch with slots 0 to 3"));
+}
+
+TEST(DemuxPads, BeyondTheBatchAreAnErrorWhileRunningToo) {
+  Demux demux{0};
+  play(demux.sink.get(), kFormat, 4);
+  push(demux.sink.get(), all_fresh(kFormat, 4));
+  demux.add(4);
+  EXPECT_EQ(push(demux.sink.get(), all_fresh(kFormat, 4)), GST_FLOW_ERROR);
+  EXPECT_THAT(demux.bus.take_error(), HasSubstr("link no pad beyond src_3"));
+}
+
+TEST(Demux, BufferThatIsNoBatchIsAnError) {
+  Demux demux{0};
+  play(demux.sink.get(), kFormat, 1);
+  EXPECT_EQ(gst_harness_push(demux.sink.get(), make_frame(kFormat, {}).release()), GST_FLOW_ERROR);
+  EXPECT_THAT(demux.bus.take_error(), HasSubstr("GstLockstepBatchMeta"));
+}
+
+TEST(Demux, TakesSixtyFourSlotsApart) {
+  Demux demux;
+  for (guint slot = 0; slot < 64; slot++) demux.add(slot);
+  play(demux.sink.get(), kFormat, 64);
+  ASSERT_EQ(push(demux.sink.get(), all_fresh(kFormat, 64)), GST_FLOW_OK);
+  for (guint slot = 0; slot < 64; slot++) {
+    BufferPtr frame = pull(demux.src[slot].get());
+    EXPECT_EQ(code_in(frame.get(), kFormat, {0, 0, 160, 90})->sensor, slot);
+  }
+}
+
+TEST(Demux, PassesLatencyAndQualityOfServiceOn) {
+  Demux demux{0};
+  play(demux.sink.get(), kFormat, 1);
+  push(demux.sink.get(), all_fresh(kFormat, 1));
+  gst_harness_set_upstream_latency(demux.sink.get(), 7 * GST_MSECOND);
+  EXPECT_EQ(gst_harness_query_latency(demux.src[0].get()), 7 * GST_MSECOND);
+  gst_harness_push_upstream_event(demux.src[0].get(),
+                                  gst_event_new_qos(GST_QOS_TYPE_UNDERFLOW, 0.5, 1, 1));
+  bool arrived = false;
+  while (GstEvent* event = gst_harness_try_pull_upstream_event(demux.sink.get())) {
+    arrived |= GST_EVENT_TYPE(event) == GST_EVENT_QOS;
+    gst_event_unref(event);
+  }
+  EXPECT_TRUE(arrived);
+}
+
+TEST(Demux, StartsAnewAfterReady) {
+  Demux demux{0};
+  play(demux.sink.get(), kFormat, 4);
+  push(demux.sink.get(), all_fresh(kFormat, 4));
+  gst_element_set_state(demux.element.get(), GST_STATE_READY);
+  gst_element_set_state(demux.element.get(), GST_STATE_PLAYING);
+  pull(demux.src[0].get());
+  while (demux.event(0, GST_EVENT_STREAM_START)) {
+  }
+  gst_harness_push_event(demux.sink.get(), gst_event_new_stream_start("again"));
+  play(demux.sink.get(), kFormat, 1);
+  ASSERT_EQ(push(demux.sink.get(), all_fresh(kFormat, 1)), GST_FLOW_OK);
+  EXPECT_TRUE(demux.event(0, GST_EVENT_STREAM_START));
+  EXPECT_TRUE(pull(demux.src[0].get()));
+}
+
+}  // namespace
+}  // namespace lockstep
