@@ -25,10 +25,9 @@ struct PaintedCode {
 /// 1/kCodeWidthInCells of the picture's width and 1/kCodeHeightInCells of its height (square at
 /// 16:9), so that the code keeps its place however the picture is scaled, in proportion or not.
 ///
-/// \shape   row-major bits, most significant first, white for 1: 16 fixed cells, sensor 6, sequence
-///          24, captured 40, revision 12, CRC-16 of those 82 (polynomial 0x1021, start 0xffff), 14
-///          fixed cells. Fixed cells are those of a checkerboard that starts white; a reader finds
-///          black and white by them.
+/// \shape   row-major bits, most significant first, white for 1: 16 fixed cells of a checkerboard
+///          that starts white, by which a reader finds black and white; sensor 6, sequence 24,
+///          captured 40, revision 12; CRC-30 of those 82 (polynomial 0x2030b9c7, start all ones).
 inline constexpr std::size_t kCodeColumns = 16;
 inline constexpr std::size_t kCodeRows = 8;
 inline constexpr std::size_t kCodeWidthInCells = 60;
@@ -54,6 +53,9 @@ LOCKSTEP_API void paint_code(const PaintedCode& code, const Format& format, cons
 /// Reads the code that fills the picture as paint_code() painted it, scaled and encoded since;
 /// nothing if the check sum is wrong or there is no room. Give a tile of a mosaic as a view of its
 /// own.
+///
+/// Encoders smear small cells: up to 3 that came out as doubtful greys are turned over where that
+/// makes the check sum right. Cells that are clearly of the wrong colour are not.
 LOCKSTEP_API std::optional<PaintedCode> read_code(const LumaView& picture);
 
 /// The brightness of a frame of any of our formats: the luma plane, or the green bytes, or the high

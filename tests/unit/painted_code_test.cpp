@@ -178,18 +178,31 @@ TEST(PaintedCode, SurvivesRangeConversionWithClipping) {
   EXPECT_EQ(read(picture), kCode);
 }
 
-TEST(PaintedCode, OneFlippedCellIsRejected) {
-  const Picture whole = picture_of(960, 544);
-  for (std::uint32_t cell = 0; cell < kCodeColumns * kCodeRows; ++cell) {
-    Picture damaged = whole;
-    for (std::uint32_t y = 0; y < 16; ++y) {
-      for (std::uint32_t x = 0; x < 16; ++x) {
-        double& value = damaged.luma[(cell / 16 * 16 + y) * 960 + cell % 16 * 16 + x];
-        value = 251 - value;
-      }
+// A picture of 480 x 272 in which that cell's brightness has gone from black or white to the other
+// by a share of the way.
+Picture damaged(Picture picture, std::uint32_t cell, double share) {
+  for (std::uint32_t y = 0; y < 8; ++y) {
+    for (std::uint32_t x = 0; x < 8; ++x) {
+      double& value = picture.luma[(cell / 16 * 8 + y) * 480 + cell % 16 * 8 + x];
+      value += share * (251 - 2 * value);
     }
-    EXPECT_FALSE(read(damaged)) << cell;
   }
+  return picture;
+}
+
+TEST(PaintedCode, OneCellOfTheOtherColourIsRejected) {
+  const Picture whole = picture_of(480, 272);
+  for (std::uint32_t cell = 0; cell < kCodeColumns * kCodeRows; ++cell)
+    EXPECT_FALSE(read(damaged(whole, cell, 1))) << cell;
+}
+
+TEST(PaintedCode, UpToThreeDoubtfulCellsAreMended) {
+  Picture picture = picture_of(480, 272);
+  for (std::uint32_t cell : {17u, 60u, 127u}) {
+    picture = damaged(std::move(picture), cell, 0.7);
+    EXPECT_EQ(read(picture), kCode) << cell;
+  }
+  EXPECT_FALSE(read(damaged(std::move(picture), 80, 0.7)));
 }
 
 TEST(PaintedCode, PicturesWithoutOneAreRejected) {
