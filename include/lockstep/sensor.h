@@ -66,7 +66,7 @@ enum class DropReason : std::uint8_t {
   corrupt,          ///< The driver marked it as damaged (V4L2_BUF_FLAG_ERROR).
   duplicate,        ///< Same capture time as the sensor's frame before.
   backward,         ///< Captured before the sensor's frame before.
-  absurd,           ///< Capture time far from the present.
+  absurd,           ///< Capture time far from the present, or belied by the ones after it.
   late,             ///< Its batch had left already.
   start_up,         ///< Captured before every sensor had started.
   unmatched,        ///< No full set, with on-missing=drop.

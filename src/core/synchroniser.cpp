@@ -21,7 +21,13 @@ namespace {
 constexpr int kIntervalsToTrust = 4;
 constexpr int kIntervalsToAverage = 8;
 
-// For durations that users choose; times themselves are known to be sane.
+SyncConfig with_durations_from_zero(SyncConfig config) {
+  config.tolerance = std::max(config.tolerance, Nanoseconds(0));
+  config.max_wait = std::max(config.max_wait, Nanoseconds(0));
+  return config;
+}
+
+// For durations that users choose and that may mean "for ever".
 Nanoseconds add_saturating(Nanoseconds time, Nanoseconds duration) {
   if (time > Nanoseconds(0) && duration > Nanoseconds::max() - time) return Nanoseconds::max();
   return time + duration;
@@ -49,6 +55,10 @@ struct SensorState {
 
   bool stalled() const { return num_vain_waits >= Synchroniser::kStallAfter; }
 
+  // Whether a frame for the oldest set could still come. One that is pending but not in that set is
+  // a later one already.
+  bool is_awaited() const { return active && pending.empty() && !stalled(); }
+
   void learn_period(Nanoseconds interval) {
     num_intervals = std::min(num_intervals + 1, kIntervalsToAverage);
     period += (interval - period) / num_intervals;
@@ -71,7 +81,7 @@ struct Departed {
 
 struct Synchroniser::State {
   State(std::size_t num_sensors, SyncConfig sync_config, std::size_t most_pending)
-      : config(sync_config),
+      : config(with_durations_from_zero(sync_config)),
         max_pending(std::max<std::size_t>(most_pending, 1)),
         sensors(num_sensors) {}
 
@@ -106,7 +116,7 @@ struct Synchroniser::State {
     return std::min(config.tolerance, sensors[anchor_sensor].most_reach());
   }
   Nanoseconds reach(const SensorState& sensor) const {
-    return std::max(std::min(anchor_reach(), sensor.most_reach()), Nanoseconds(0));
+    return std::min(anchor_reach(), sensor.most_reach());
   }
   bool in_reach(const SensorState& sensor) const {
     return !sensor.pending.empty() && sensor.pending.front().captured - anchor <= reach(sensor);
@@ -123,7 +133,6 @@ struct Synchroniser::State {
   void include_head(std::size_t index);
   void survey();
 
-  bool is_awaited(const SensorState& sensor) const;
   bool awaits_anyone();
   bool is_complete() const;
   Nanoseconds due_at();
@@ -152,10 +161,7 @@ std::optional<DropReason> Synchroniser::State::find_fault(SensorState& sensor,
 
 // The sensor's clock really went back, or its times before were the wrong ones.
 void Synchroniser::State::believe(std::size_t index, Nanoseconds captured) {
-  SensorState& sensor = sensors[index];
-  sensor.num_doubted = 0;
-  sensor.num_vain_waits = 0;
-  sensor.last = captured;
+  sensors[index].num_doubted = 0;
   drop_from(index, captured);
   begin_again_if_all_went_back();
   survey();
@@ -239,15 +245,9 @@ void Synchroniser::State::survey() {
   }
 }
 
-// Whether the oldest set lacks a frame of this sensor that could still come.
-bool Synchroniser::State::is_awaited(const SensorState& sensor) const {
-  return sensor.active && sensor.pending.empty() && !sensor.stalled() &&
-         (!sensor.delivered || sensor.last - anchor < reach(sensor));
-}
-
 bool Synchroniser::State::awaits_anyone() {
   for (std::size_t tried = 0; tried < sensors.size(); ++tried) {
-    if (is_awaited(sensors[witness])) return true;
+    if (sensors[witness].is_awaited()) return true;
     witness = witness + 1 < sensors.size() ? witness + 1 : 0;
   }
   return false;
@@ -281,7 +281,7 @@ Synchroniser::Set Synchroniser::State::take_set() {
       set.skew = std::max(set.skew, pending.front().captured - anchor);
       ++set.num_frames;
       pending.erase(pending.begin());
-    } else if (is_awaited(sensor)) {
+    } else if (sensor.is_awaited()) {
       ++sensor.num_vain_waits;
     }
   }
@@ -336,9 +336,9 @@ void Synchroniser::push(const Arrival& arrival, Nanoseconds now) {
     state.drop(arrival.sensor, arrival.token, *fault);
     return;
   }
-  if (sensor.delivered && arrival.captured < sensor.last)
-    state.believe(arrival.sensor, arrival.captured);
+  const bool went_back = sensor.delivered && arrival.captured < sensor.last;
   state.note_delivery(sensor, arrival.captured);
+  if (went_back) state.believe(arrival.sensor, arrival.captured);
   if (state.is_late(sensor, arrival.captured))
     state.drop(arrival.sensor, arrival.token, state.departed->reason_for_late);
   else
@@ -374,7 +374,10 @@ void Synchroniser::set_active(std::size_t sensor, bool active, Nanoseconds now) 
   state_->note_start();
 }
 
-void Synchroniser::set_config(const SyncConfig& config) { state_->config = config; }
+void Synchroniser::set_config(const SyncConfig& config) {
+  state_->config = with_durations_from_zero(config);
+}
+
 const SyncConfig& Synchroniser::config() const { return state_->config; }
 
 void Synchroniser::reset() {

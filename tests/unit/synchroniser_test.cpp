@@ -221,111 +221,6 @@ TEST(Synchroniser, WhatIsDueHasADeadlineThatHasPassed) {
   EXPECT_LE(bench.sync.deadline(), ms(41));
 }
 
-// --- Sensors that stop and return ---
-
-TEST(Synchroniser, SensorWaitedForInVainThreeTimesInARowIsNotWaitedForUntilItDelivers) {
-  Bench bench(2);
-  bench.start();
-  for (int time : {33, 66, 99}) {
-    EXPECT_EQ(bench.push_pop(0, ms(time)), "nothing");
-    EXPECT_EQ(bench.pop(ms(time + 30)), std::to_string(time) + " -");
-  }
-  EXPECT_EQ(bench.push_pop(0, ms(132)), "132 -");
-  bench.push(1, ms(165), ms(165));
-  EXPECT_EQ(bench.push_pop(0, ms(165)), "165 165");
-  EXPECT_EQ(bench.push_pop(0, ms(198)), "nothing");
-}
-
-TEST(Synchroniser, SensorThatDeliversNowAndThenIsWaitedForEachTime) {
-  Bench bench(2);
-  bench.start();
-  for (int round = 0; round < 4; ++round) {
-    const int time = 33 + 99 * round;
-    for (int missing : {time, time + 33}) {
-      EXPECT_EQ(bench.push_pop(0, ms(missing)), "nothing");
-      EXPECT_EQ(bench.pop(ms(missing + 30)), std::to_string(missing) + " -");
-    }
-    bench.push(0, ms(time + 66), ms(time + 66));
-    EXPECT_NE(bench.push_pop(1, ms(time + 66)), "nothing");
-  }
-}
-
-TEST(Synchroniser, StalledSensorThatComesBackLateIsWaitedForAgain) {
-  Bench bench(2);
-  bench.start();
-  for (int time : {33, 66, 99}) {
-    bench.push(0, ms(time), ms(time));
-    bench.pop(ms(time + 30));
-  }
-  EXPECT_EQ(bench.push_pop(0, ms(132)), "132 -");
-  bench.push(1, ms(132), ms(133));
-  EXPECT_EQ(bench.drops(), "late 1@132");
-  EXPECT_EQ(bench.push_pop(0, ms(165)), "nothing");
-  EXPECT_EQ(bench.push_pop(1, ms(165) + kTick), "165 165000001ns");
-}
-
-TEST(Synchroniser, DeadSensorDoesNotHoldUpMoreThanOneWaitOfAllItsPendingSets) {
-  Bench bench(2, {ms(10), ms(100), OnMissing::partial});
-  bench.start();
-  for (int time : {33, 66, 99, 130}) bench.push(0, ms(time), ms(time));
-  EXPECT_EQ(bench.pop(ms(133)), "33 -");
-  EXPECT_EQ(bench.pop(ms(166)), "66 -");
-  EXPECT_EQ(bench.pop(ms(199)), "99 -");
-  EXPECT_EQ(bench.pop(ms(199)), "130 -");  // Stalled by now.
-}
-
-// --- Start-up ---
-
-TEST(Synchroniser, FramesBeforeEverySensorHasStartedAreStartUp) {
-  Bench bench(2);
-  EXPECT_EQ(bench.push_pop(0, ms(0)), "nothing");
-  EXPECT_EQ(bench.pop(ms(30)), "nothing");
-  EXPECT_EQ(bench.drops(), "start-up 0@0");
-  bench.push(0, ms(33), ms(33));
-  bench.push(0, ms(66), ms(66));
-  bench.push(1, ms(66), ms(67));
-  EXPECT_EQ(bench.pop(ms(67)), "66 66");
-  EXPECT_EQ(bench.drops(), "start-up 0@33");
-}
-
-TEST(Synchroniser, FirstFrameThatMissesItsSetIsStartUp) {
-  Bench bench(2);
-  bench.push(0, ms(0), ms(0));
-  EXPECT_EQ(bench.pop(ms(30)), "nothing");
-  bench.push(1, ms(1), ms(31));
-  EXPECT_EQ(bench.drops(), "start-up 0@0, start-up 1@1");
-}
-
-TEST(Synchroniser, StartUpEndsWhenItHasLastedLongEnough) {
-  Bench bench(2);
-  bench.push(0, ms(0), ms(0));
-  bench.pop(ms(1000));
-  bench.push(0, ms(1000), ms(1000));
-  EXPECT_EQ(bench.pop(seconds(2) - kTick), "nothing");
-  EXPECT_EQ(bench.drops(), "start-up 0@0, start-up 0@1000");
-  bench.push(0, ms(1990), seconds(2));
-  EXPECT_EQ(bench.pop(ms(2030)), "1990 -");
-  EXPECT_EQ(bench.drops(), "");
-}
-
-TEST(Synchroniser, StartUpDoesNotWaitForInactiveSensors) {
-  Bench bench(3);
-  bench.sync.set_active(2, false, ms(0));
-  bench.push(0, ms(0), ms(0));
-  EXPECT_EQ(bench.push_pop(1, ms(1)), "0 1 -");
-  EXPECT_EQ(bench.push_pop(0, ms(33)), "nothing");
-  EXPECT_EQ(bench.pop(ms(63)), "33 - -");
-}
-
-TEST(Synchroniser, SensorThatTurnsActiveLaterStartsNothingAnew) {
-  Bench bench(2);
-  bench.sync.set_active(1, false, ms(0));
-  EXPECT_EQ(bench.push_pop(0, ms(0)), "0 -");
-  bench.sync.set_active(1, true, ms(10));
-  bench.push(0, ms(33), ms(33));
-  EXPECT_EQ(bench.pop(ms(63)), "33 -");
-}
-
 // --- Late ---
 
 TEST(Synchroniser, FrameOfASetThatHasLeftIsLate) {
@@ -383,6 +278,38 @@ TEST(Synchroniser, ToleranceBeyondTheFramePeriodDoesNotPutASensorOutOfStepForEve
   time += 33;
   EXPECT_TRUE(both());
   EXPECT_EQ(bench.drops(), "");
+}
+
+// A sensor of 30 frames per second and one of 15, with a tolerance beyond the period of either.
+class UnequalRates : public testing::Test {
+ protected:
+  UnequalRates() : bench(2, {ms(100), ms(100), OnMissing::partial}) {
+    for (; time < 660; time += 66) {
+      bench.push(0, ms(time), ms(time));
+      bench.push(1, ms(time), ms(time));
+      bench.push(0, ms(time + 33), ms(time + 33));
+      while (bench.pop(ms(time + 33)) != "nothing") continue;
+    }
+    bench.push(0, ms(660), ms(660));
+    bench.push(1, ms(660), ms(660));
+    EXPECT_EQ(bench.pop(ms(660)), "627 -");
+    EXPECT_EQ(bench.pop(ms(660)), "660 660");
+  }
+
+  Bench bench;
+  int time = 0;
+};
+
+TEST_F(UnequalRates, SlowSensorIsNotTakenForTheFrameBefore) {
+  bench.push(0, ms(693), ms(693));
+  EXPECT_EQ(bench.push_pop(1, ms(726)), "693 -");
+}
+
+TEST_F(UnequalRates, FastSensorIsNotTakenForItsLostFrame) {
+  bench.push(0, ms(693), ms(693));
+  bench.push(1, ms(726), ms(726));
+  EXPECT_EQ(bench.pop(ms(726)), "693 -");
+  EXPECT_EQ(bench.push_pop(0, ms(759)), "- 726");
 }
 
 // --- What becomes of incomplete sets ---
@@ -480,13 +407,16 @@ TEST(Synchroniser, PolicyMayChange) {
 }
 
 TEST(Synchroniser, DurationsBelowZeroCountAsZero) {
-  Bench bench(2);
-  bench.start();
-  bench.sync.set_config({ms(-1), ms(-1), OnMissing::partial});
-  bench.push(0, ms(33), ms(33));
-  bench.push(1, ms(33), ms(33));
-  EXPECT_EQ(bench.pop(ms(33)), "33 33");
-  EXPECT_EQ(bench.push_pop(0, ms(66)), "66 -");
+  constexpr SyncConfig kBelowZero{ms(-1), Nanoseconds::min(), OnMissing::partial};
+  Bench changed(2);
+  changed.sync.set_config(kBelowZero);
+  Bench made(2, kBelowZero);
+  for (Bench* bench : {&changed, &made}) {
+    EXPECT_EQ(bench->sync.config().tolerance, ms(0));
+    EXPECT_EQ(bench->sync.config().max_wait, ms(0));
+    bench->start();
+    EXPECT_EQ(bench->push_pop(0, ms(66)), "66 -");
+  }
 }
 
 TEST(Synchroniser, ResetFlushesAndStartsAsNew) {
