@@ -93,7 +93,7 @@ struct RigStats {
 /// The sensors that are captured together, their memory and their synchroniser: cameras in, batches
 /// out.
 ///
-/// Life: open -> configure -> start -> next_batch ... -> stop -> [configure ...]. Batches outlive
+/// Life: open -> configure -> start -> next_batch ... -> stop -> configure .... Batches outlive
 /// the rig.
 ///
 /// \thread  one caller at a time, but interrupt(), resume(), stats(), set_grouping(), and the dropping
@@ -148,7 +148,7 @@ class LOCKSTEP_API Rig {
   /// \thread  as next_batch().
   void flush(Nanoseconds keep_from);
 
-  /// Stops the sensors; counters stay until the next start().
+  /// Stops the sensors and lets go of the arenas; counters stay until the next start().
   void stop();
 
   /// Tells that a batch has left the caller's hands, for the latency in stats().

@@ -167,9 +167,7 @@ Result<void> Rig::configure(const Format& wanted) {
 }
 
 Result<void> Rig::State::allocate(std::size_t depth, std::size_t slot_bytes) {
-  if (pool) epoll_ctl(epoll.get(), EPOLL_CTL_DEL, pool->notice_fd(), nullptr);
-  feeder.reset();
-  pool.reset();
+  release_arenas();
   const std::size_t num_fed = config.max_batches + depth + kKeptArenas;
   // Slots that sensors fill out of step lie scattered, and no arena may be whole: copies go to arenas of their own.
   const bool copies = config.layout == BatchLayout::contiguous || copies_lent_frames();
@@ -191,6 +189,13 @@ Result<void> Rig::State::allocate(std::size_t depth, std::size_t slot_bytes) {
     }
   }
   return {};
+}
+
+// Those that are out live on until they come back.
+void Rig::State::release_arenas() {
+  if (pool) epoll_ctl(epoll.get(), EPOLL_CTL_DEL, pool->notice_fd(), nullptr);
+  feeder.reset();
+  pool.reset();
 }
 
 Result<void> Rig::start() {
@@ -247,6 +252,7 @@ void Rig::State::stop_sensors() {
   synchroniser->reset();
   count_drops();
   tell_drops(true);
+  release_arenas();
 }
 
 }  // namespace lockstep

@@ -90,6 +90,7 @@ struct Rig::State {
   Result<void> open_sensors();
   Result<void> add_to_epoll(int fd, std::uint32_t key);
   Result<void> allocate(std::size_t depth, std::size_t slot_bytes);
+  void release_arenas();
   Result<void> start_sensors();
   void stop_sensors();
 
