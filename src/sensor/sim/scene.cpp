@@ -177,34 +177,38 @@ const std::int16_t* SimScene::noise_row(std::uint64_t frame, std::size_t row) co
   return &noise_table_[random_.bits(frame, row) % kNoiseLength];
 }
 
+std::span<const std::uint8_t> SimScene::numbers(std::size_t row) const {
+  return {chart_->row(view_y_ + row) + view_x_, format_.width};
+}
+
 void SimScene::draw_row(const Tones& tones, std::uint64_t frame, std::size_t row,
                         std::byte* slot) const {
-  const std::span<const std::uint8_t> numbers(chart_->row(view_y_ + row) + view_x_, format_.width);
+  const auto pixels = numbers(row);
   const std::int16_t* noise = noise_row(frame, row);
   std::byte* out = slot + layout_.planes[0].offset_bytes + row * layout_.planes[0].stride_bytes;
   const auto draw_colours = [&]<std::size_t kStep>(std::size_t red, std::size_t blue) {
     const auto& codes = sim_full_codes();
-    look_up<kStep>(numbers, tones.green, noise, codes, out + 1);
-    look_up<kStep>(numbers, tones.red, noise_row(frame, row + format_.height), codes, out + red);
-    look_up<kStep>(numbers, tones.blue, noise_row(frame, row + 2 * format_.height), codes,
+    look_up<kStep>(pixels, tones.green, noise, codes, out + 1);
+    look_up<kStep>(pixels, tones.red, noise_row(frame, row + format_.height), codes, out + red);
+    look_up<kStep>(pixels, tones.blue, noise_row(frame, row + 2 * format_.height), codes,
                    out + blue);
   };
   switch (format_.pixel_format) {
     case PixelFormat::nv12:
     case PixelFormat::i420:
     case PixelFormat::gray8:
-      look_up<1>(numbers, tones.luma, noise, sim_video_codes(), out);
+      look_up<1>(pixels, tones.luma, noise, sim_video_codes(), out);
       return;
     case PixelFormat::p010_10le:
-      look_up_ten_bits(numbers, tones.luma, noise, out);
+      look_up_ten_bits(pixels, tones.luma, noise, out);
       return;
     case PixelFormat::yuy2:
-      look_up<2>(numbers, tones.luma, noise, sim_video_codes(), out);
-      look_up_chroma<4>(numbers, tones, out + 1, out + 3);
+      look_up<2>(pixels, tones.luma, noise, sim_video_codes(), out);
+      look_up_chroma<4>(pixels, tones, out + 1, out + 3);
       return;
     case PixelFormat::uyvy:
-      look_up<2>(numbers, tones.luma, noise, sim_video_codes(), out + 1);
-      look_up_chroma<4>(numbers, tones, out, out + 2);
+      look_up<2>(pixels, tones.luma, noise, sim_video_codes(), out + 1);
+      look_up_chroma<4>(pixels, tones, out, out + 2);
       return;
     case PixelFormat::rgb:
       draw_colours.operator()<3>(0, 2);
@@ -216,19 +220,19 @@ void SimScene::draw_row(const Tones& tones, std::uint64_t frame, std::size_t row
 }
 
 void SimScene::draw_chroma_row(const Tones& tones, std::size_t row, std::byte* slot) const {
-  const std::span<const std::uint8_t> numbers(chart_->row(view_y_ + row) + view_x_, format_.width);
+  const auto pixels = numbers(row);
   const auto plane_row = [&](std::size_t plane) {
     return slot + layout_.planes[plane].offset_bytes + row / 2 * layout_.planes[plane].stride_bytes;
   };
   switch (format_.pixel_format) {
     case PixelFormat::nv12:
-      look_up_chroma<2>(numbers, tones, plane_row(1), plane_row(1) + 1);
+      look_up_chroma<2>(pixels, tones, plane_row(1), plane_row(1) + 1);
       return;
     case PixelFormat::i420:
-      look_up_chroma<1>(numbers, tones, plane_row(1), plane_row(2));
+      look_up_chroma<1>(pixels, tones, plane_row(1), plane_row(2));
       return;
     case PixelFormat::p010_10le:
-      look_up_ten_bit_chroma(numbers, tones, plane_row(1));
+      look_up_ten_bit_chroma(pixels, tones, plane_row(1));
       return;
     case PixelFormat::yuy2:
     case PixelFormat::uyvy:

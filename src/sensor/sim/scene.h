@@ -29,6 +29,9 @@ class SimScene {
 
   void draw(const SimShot& shot, std::span<std::byte> slot);
 
+  /// What a row of pixels looks at, by number of the chart.
+  std::span<const std::uint8_t> numbers(std::size_t row) const;
+
   /// By number of the chart: linear signals as response.h has them, and the colour that goes with
   /// them in the 10-bit codes of video.
   struct Tones {

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+#include "sensor/sim/options.h"
+
+#include <gtest/gtest.h>
+
+#include "result_testing.h"
+
+namespace lockstep {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+Result<SimOptions> read(const std::string& options) {
+  const auto spec = parse_sensor_spec("sim?" + options);
+  EXPECT_TRUE(succeeds(spec)) << options;
+  return read_sim_options(*spec);
+}
+
+TEST(SimOptions, NoneAreNeeded) {
+  const auto options = read_sim_options({"sim", "", {}});
+  ASSERT_TRUE(succeeds(options));
+  EXPECT_TRUE(options->realtime);
+  EXPECT_EQ(options->render, SimRender::full);
+  EXPECT_EQ(options->delivery, Delivery::fill);
+  EXPECT_EQ(options->settings.exposure, milliseconds(10));
+  EXPECT_EQ(options->timing.drop, 0);
+  EXPECT_FALSE(options->timing.stall.covers(Nanoseconds(0)));
+  EXPECT_FALSE(options->timing.unplugged.covers(Nanoseconds(0)));
+}
+
+TEST(SimOptions, AllAreRead) {
+  const auto options = read(
+      "seed=9&drift-ppm=-20&jitter-us=300&stamp-noise-us=7&drop=0.5&corrupt=0.25&duplicate=0.125&"
+      "stall-at=100&stall-for=50&unplug-at=200&unplug-for=25.5&phase-us=11&exposure-us=2000&"
+      "analogue-gain=2&digital-gain=3&red-gain=1.5&blue-gain=0.5&readout-us=0&control-delay=0&"
+      "noise=4&flicker-hz=50&flicker-depth=0.25&render=stamp&delivery=lend&realtime=false&"
+      "format=RGB&size=637x359");
+  ASSERT_TRUE(succeeds(options));
+  EXPECT_EQ(options->seed, 9u);
+  EXPECT_EQ(options->timing.drift_ppm, -20);
+  EXPECT_EQ(options->timing.jitter, microseconds(300));
+  EXPECT_EQ(options->timing.stamp_noise, microseconds(7));
+  EXPECT_EQ(options->timing.drop, 0.5);
+  EXPECT_EQ(options->timing.corrupt, 0.25);
+  EXPECT_EQ(options->timing.duplicate, 0.125);
+  EXPECT_EQ(options->timing.stall.begin, milliseconds(100));
+  EXPECT_EQ(options->timing.stall.end, milliseconds(150));
+  EXPECT_EQ(options->timing.unplugged.begin, milliseconds(200));
+  EXPECT_EQ(options->timing.unplugged.end, microseconds(225'500));
+  EXPECT_EQ(options->phase, microseconds(11));
+  EXPECT_EQ(options->settings.exposure, milliseconds(2));
+  EXPECT_EQ(options->settings.analogue_gain, 2);
+  EXPECT_EQ(options->settings.digital_gain, 3);
+  EXPECT_EQ(options->settings.red_gain, 1.5);
+  EXPECT_EQ(options->settings.blue_gain, 0.5);
+  EXPECT_EQ(options->readout, Nanoseconds(0));
+  EXPECT_EQ(options->control_delay, 0);
+  EXPECT_EQ(options->noise, 4);
+  EXPECT_EQ(options->flicker_hz, 50);
+  EXPECT_EQ(options->flicker_depth, 0.25);
+  EXPECT_EQ(options->render, SimRender::stamp);
+  EXPECT_EQ(options->delivery, Delivery::lend);
+  EXPECT_FALSE(options->realtime);
+  EXPECT_EQ(options->format, PixelFormat::rgb);
+  EXPECT_EQ(options->size, (OptionReader::Size{637, 359}));
+}
+
+TEST(SimOptions, AtTheirBoundsAreAllowedAndBeyondNot) {
+  struct Bounds {
+    const char* name;
+    const char* least;
+    const char* most;
+    const char* too_little;
+    const char* too_much;
+  };
+  const Bounds all[] = {{"drift-ppm", "-10000", "10000", "-10001", "10001"},
+                        {"jitter-us", "0", "1000000", "-1", "1000001"},
+                        {"stamp-noise-us", "0", "100000000", "-1", "100000001"},
+                        {"drop", "0", "0.99", "-0.01", "1"},
+                        {"corrupt", "0", "1", "-0.01", "1.01"},
+                        {"duplicate", "0", "1", "-0.01", "1.01"},
+                        {"stall-at", "0", "86400000", "-1", "86400001"},
+                        {"stall-for", "1", "86400000", "0", "86400001"},
+                        {"unplug-at", "0", "86400000", "-1", "86400001"},
+                        {"unplug-for", "0", "86400000", "-1", "86400001"},
+                        {"phase-us", "0", "1000000", "-1", "1000001"},
+                        {"exposure-us", "1", "1000000", "0", "1000001"},
+                        {"analogue-gain", "1", "16", "0.9", "17"},
+                        {"digital-gain", "1", "16", "0.9", "17"},
+                        {"red-gain", "0.25", "4", "0.2", "5"},
+                        {"blue-gain", "0.25", "4", "0.2", "5"},
+                        {"readout-us", "0", "1000000", "-1", "1000001"},
+                        {"control-delay", "0", "64", "-1", "65"},
+                        {"noise", "0", "64", "-1", "65"},
+                        {"flicker-hz", "0", "60", "-1", "55"},
+                        {"flicker-depth", "0", "1", "-0.1", "1.1"},
+                        {"seed", "0", "9223372036854775807", "-1", "9223372036854775808"}};
+  for (const Bounds& bounds : all) {
+    const auto with = [&](const char* value) {
+      return read(std::string(bounds.name) + "=" + value);
+    };
+    EXPECT_TRUE(succeeds(with(bounds.least))) << bounds.name;
+    EXPECT_TRUE(succeeds(with(bounds.most))) << bounds.name;
+    EXPECT_TRUE(fails(with(bounds.too_little), Errc::invalid_argument, bounds.name));
+    EXPECT_TRUE(fails(with(bounds.too_much), Errc::invalid_argument, bounds.name));
+  }
+}
+
+TEST(SimOptions, UnknownOnesAreToldWithThoseThereAre) {
+  EXPECT_TRUE(fails(read("jiter-us=5"), Errc::invalid_argument,
+                    "sim has no option \"jiter-us\"; there is: seed, drift-ppm, jitter-us"));
+}
+
+TEST(SimOptions, WordsAreCheckedToo) {
+  EXPECT_TRUE(fails(read("render=none"), Errc::invalid_argument, "one of full, code, stamp"));
+  EXPECT_TRUE(fails(read("delivery=loan"), Errc::invalid_argument, "one of fill, lend"));
+  EXPECT_TRUE(fails(read("format=nv12"), Errc::invalid_argument, "one of NV12, I420"));
+  EXPECT_TRUE(fails(read("size=0x0"), Errc::invalid_argument, "as 1920x1080"));
+}
+
+TEST(SimOptions, UnpluggedForZeroIsForGood) {
+  const auto options = read("unplug-at=10&unplug-for=0");
+  ASSERT_TRUE(succeeds(options));
+  EXPECT_TRUE(options->timing.unplugged.covers(std::chrono::hours(1'000'000)));
+}
+
+}  // namespace
+}  // namespace lockstep
