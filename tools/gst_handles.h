@@ -34,7 +34,17 @@ struct StopAndRelease {
 };
 using PipelinePtr = std::unique_ptr<GstElement, StopAndRelease>;
 
-/// What an error or a warning on the bus says, in one line: text, and what stands behind it.
+/// Whether the message comes from an element of our own plugin.
+inline bool is_ours(GstMessage* message) {
+  if (!GST_IS_ELEMENT(GST_MESSAGE_SRC(message))) return false;
+  GstElementFactory* factory = gst_element_get_factory(GST_ELEMENT(GST_MESSAGE_SRC(message)));
+  if (!factory) return false;
+  return g_strcmp0(gst_plugin_feature_get_plugin_name(GST_PLUGIN_FEATURE(factory)), "lockstep") ==
+         0;
+}
+
+/// What an error or a warning on the bus says, in one line: text, and what stands behind it. Our own
+/// elements say all in the text.
 inline std::string message_text(GstMessage* message) {
   GError* error = nullptr;
   char* debug = nullptr;
@@ -46,6 +56,7 @@ inline std::string message_text(GstMessage* message) {
   const Owned<GError> error_guard(error);
   const Owned<char> debug_guard(debug);
   std::string text = error->message;
+  if (is_ours(message)) return text;
   // GStreamer's debug text is "file(line): function (): path:\n<what was given as detail>".
   const std::string detail = debug ? debug : "";
   if (const auto line = detail.rfind('\n'); line != std::string::npos)

@@ -194,6 +194,7 @@ void Recording::handle_error(GstMessage* message) {
   if (error_) return;
   error_ = message_text(message);
   if (GST_MESSAGE_SRC(message) == GST_OBJECT(pipeline_.sink)) {
+    error_ = "write " + options_.file + ": " + *error_;
     g_main_loop_quit(loop_);
     return;
   }
@@ -253,7 +254,8 @@ int Recording::finish() {
   if (error_) say(*error_);
   if (encoded_ == 0) {
     if (!error_) say("no picture was recorded");
-    if (std::error_code error; size_of(options_.file) == 0) fs::remove(options_.file, error);
+    // Only a file that is ours for certain is taken away.
+    if (std::error_code error; !options_.overwrite) fs::remove(options_.file, error);
     return kFailed;
   }
   const double wall_s = elapsed().count();
