@@ -1,0 +1,181 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# Runs the command line as users do, and checks what it leaves, says and answers.
+#
+# usage: command_line.sh LOCKSTEP
+set -uo pipefail
+lockstep=$(realpath "$1")
+failed=0
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+
+# Small pictures, as fast as the encoder takes them.
+small=(--sensor-width 320 --sensor-height 240)
+simulated=(--sensors "sim?realtime=false" "${small[@]}")
+
+check() {
+  local name=$1
+  shift
+  if "$@" >"$work/log" 2>&1; then
+    echo "ok: $name"
+  else
+    echo "FAILED: $name"
+    sed 's/^/  /' "$work/log"
+    failed=1
+  fi
+}
+
+# ends_with STATUS COMMAND...: its output stays in `output`.
+ends_with() {
+  local wanted=$1 status=0
+  shift
+  "$@" >output 2>&1 || status=$?
+  cat output
+  [[ $status == "$wanted" ]] || {
+    echo "exit status $status, wanted $wanted: $*"
+    return 1
+  }
+}
+
+# says TEXT: whether the last output holds it.
+says() { grep -qF -- "$1" output || { echo "does not say: $1"; return 1; }; }
+
+wrong_usage_is_status_2() {
+  ends_with 2 "$lockstep" && ends_with 2 "$lockstep" fly && ends_with 2 "$lockstep" record &&
+    ends_with 2 "$lockstep" record -o x.mkv -n 0 && ends_with 2 "$lockstep" record -o x.mkv -n 65 &&
+    ends_with 2 "$lockstep" record -o x.mkv --framerate 30/0 && ends_with 2 "$lockstep" verify
+}
+
+help_and_version() {
+  ends_with 0 "$lockstep" --version && says "lockstep 0." &&
+    ends_with 0 "$lockstep" record --help && says "Examples:"
+}
+
+sensors_are_listed() {
+  ends_with 0 "$lockstep" sensors && says "sim" && says "memfd" &&
+    ends_with 0 "$lockstep" sensors "sim?drift-ppm=20" --json &&
+    python3 -c '
+import json, sys
+sensor, = json.load(open("output"))["sensors"]
+formats = {offer["format"] for offer in sensor["formats"]}
+sys.exit(not (sensor["name"] == "sim?drift-ppm=20" and {"NV12", "GRAY8"} <= formats))'
+}
+
+unknown_sensors_are_told() {
+  ends_with 1 "$lockstep" sensors "sim?no-such-option=1" && says "no-such-option" &&
+    ends_with 1 "$lockstep" record -o x.mkv --sensors "camera:1" && says '"camera"' && [[ ! -e x.mkv ]]
+}
+
+recording_is_whole() {
+  ends_with 0 "$lockstep" record -o whole.mkv "${simulated[@]}" -n 4 --batches 40 && says "40 pictures" &&
+    ends_with 0 "$lockstep" verify whole.mkv --rows 2 --columns 2 --sensors 4 --expect-batches 40
+}
+
+grid_is_found() { ends_with 0 "$lockstep" verify whole.mkv && says "2 x 2 tiles, 4 sensors"; }
+
+duration_is_exact() {
+  ends_with 0 "$lockstep" record -o exact.mkv "${simulated[@]}" -n 1 --framerate 25 --duration 2 &&
+    ends_with 0 "$lockstep" verify exact.mkv --expect-batches 50
+}
+
+wrong_content_is_status_1() {
+  ends_with 1 "$lockstep" verify whole.mkv --rows 2 --columns 2 --sensors 3 &&
+    says "in tiles of no sensor" &&
+    ends_with 1 "$lockstep" verify whole.mkv --expect-batches 41 && says "40 pictures instead of 41"
+}
+
+missing_frames_are_found() {
+  ends_with 0 "$lockstep" record -o gaps.mkv --sensors "sim?realtime=false&drop=0.1" -n 2 \
+    "${small[@]}" --batches 60 &&
+    ends_with 1 "$lockstep" verify gaps.mkv && says "frames missing" &&
+    ends_with 0 "$lockstep" verify gaps.mkv --allow-missing
+}
+
+picture_is_written() {
+  ends_with 0 "$lockstep" verify whole.mkv --picture picture.png --picture-number 7 &&
+    [[ $(head -c 4 picture.png | tail -c 3) == PNG ]] &&
+    ends_with 2 "$lockstep" verify whole.mkv --picture none.png --picture-number 40 &&
+    says "it has 40" && [[ ! -e none.png ]]
+}
+
+# With a registry of its own: this program may lack the sanitizers that our plugin is built with.
+pattern_without_codes() {
+  env -u GST_PLUGIN_PATH GST_REGISTRY="$work/registry.bin" gst-launch-1.0 -q \
+    videotestsrc num-buffers=5 ! matroskamux ! filesink location=pattern.mkv
+}
+
+other_files_are_no_recordings() {
+  echo "not a video" >text.mkv
+  : >empty.mkv
+  ends_with 2 "$lockstep" verify missing.mkv && says "No such file" &&
+    ends_with 2 "$lockstep" verify text.mkv && says "wanted a video" &&
+    ends_with 2 "$lockstep" verify empty.mkv && ends_with 2 "$lockstep" verify "$work" &&
+    says "wanted a file" && pattern_without_codes && ends_with 2 "$lockstep" verify pattern.mkv &&
+    says "painted codes"
+}
+
+# A copy that broke off still tells how far it goes.
+cut_recording_plays_up_to_the_cut() {
+  local size
+  size=$(stat -c %s whole.mkv) || return 1
+  head -c $((size / 2)) whole.mkv >cut.mkv
+  ends_with 1 "$lockstep" verify cut.mkv --expect-batches 40 && says "pictures instead of 40"
+}
+
+output_is_checked_first() {
+  ends_with 2 "$lockstep" record -o nowhere/x.mkv && says "no folder nowhere" &&
+    ends_with 2 "$lockstep" record -o x.mp4 && says ".mkv" &&
+    cp whole.mkv kept.mkv && ends_with 2 "$lockstep" record -o kept.mkv && says "--overwrite" &&
+    cmp whole.mkv kept.mkv
+}
+
+# interrupted SIGNAL: records until some pictures are in the file, then sends the signal.
+interrupted() {
+  local file=stopped-$1.mkv pid status=0
+  "$lockstep" record -o "$file" --sensors sim -n 2 "${small[@]}" >output 2>&1 &
+  pid=$!
+  for _ in {1..600}; do
+    [[ $(stat -c %s "$file" 2>/dev/null || echo 0) -gt 20000 ]] && break
+    sleep 0.1
+  done
+  kill -s "$1" $pid
+  wait $pid || status=$?
+  cat output
+  [[ $status == 0 ]] && says "finishing the file" && ends_with 0 "$lockstep" verify "$file" --allow-missing
+}
+
+full_disk_is_told() {
+  ends_with 1 unshare --mount bash -c '
+    mount -t tmpfs -o size=200k lockstep-test "$2" &&
+    "$1" record -o "$2/full.mkv" --sensors "sim?realtime=false" --batches 2000 \
+      --sensor-width 320 --sensor-height 240
+    status=$?
+    cp "$2/full.mkv" .
+    exit $status' - "$lockstep" "$work/small" && says "No space left" && says "batches" &&
+    says "$work/small/full.mkv" && ends_with 0 "$lockstep" verify full.mkv --allow-missing
+}
+
+check "wrong usage ends with status 2" wrong_usage_is_status_2
+check "help and version are printed" help_and_version
+check "sensors are listed, for people and programs" sensors_are_listed
+check "unknown sensors and options are told" unknown_sensors_are_told
+check "a recording of four sensors is whole" recording_is_whole
+check "the grid of a recording is found out" grid_is_found
+check "a duration is kept to the batch" duration_is_exact
+check "wrong content ends with status 1" wrong_content_is_status_1
+check "missing frames are found, and may be allowed" missing_frames_are_found
+check "a picture of a recording is written" picture_is_written
+check "other files are no recordings" other_files_are_no_recordings
+check "a recording that was cut off plays up to the cut" cut_recording_plays_up_to_the_cut
+check "the output is checked before anything starts" output_is_checked_first
+check "SIGINT finishes the file" interrupted INT
+check "SIGTERM finishes the file" interrupted TERM
+mkdir small
+if unshare --mount mount -t tmpfs -o size=200k lockstep-test "$work/small" 2>/dev/null; then
+  check "a full disk is told, and the file plays" full_disk_is_told
+else
+  echo "skipped: a full disk is told (this user may not mount a small one)"
+fi
+exit $failed
