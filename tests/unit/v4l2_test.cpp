@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <linux/videodev2.h>
 
+#include "result_testing.h"
+#include "sensor/backends.h"
 #include "sensor/v4l2/format.h"
 #include "sensor/v4l2/settings.h"
 #include "sensor/v4l2/timing.h"
@@ -81,6 +83,33 @@ TEST(V4l2Picture, PlanesOfASplitFormatStartAtWholePages) {
 TEST(V4l2Picture, SplitPlaneTooSmallIsNotSupported) {
   EXPECT_FALSE(v4l2_picture(named("NM12"), two_planes(100, 10, 128, 1280, 128 * 4 + 99)));
   EXPECT_FALSE(v4l2_picture(named("NM12"), two_planes(100, 10, 99, 1280, 640)));
+}
+
+Result<std::unique_ptr<Sensor>> open_sensor(const std::string& name) {
+  auto spec = parse_sensor_spec(name);
+  if (!spec) return std::move(spec).error();
+  return v4l2_backend()->open(*spec);
+}
+
+TEST(V4l2Open, WithoutADeviceIsAnInvalidArgument) {
+  EXPECT_TRUE(fails(open_sensor("v4l2"), Errc::invalid_argument, "v4l2:/dev/video0"));
+}
+
+TEST(V4l2Open, DeviceThatThereIsNotIsNotFound) {
+  EXPECT_TRUE(fails(open_sensor("v4l2:/dev/video999"), Errc::not_found, "open /dev/video999"));
+}
+
+TEST(V4l2Open, WhatIsNoV4l2DeviceIsNotSupported) {
+  for (const char* name : {"v4l2:/dev/null", "v4l2:/proc/self/exe", "v4l2:/dev"})
+    EXPECT_TRUE(fails(open_sensor(name), Errc::not_supported, "this is no V4L2 device")) << name;
+}
+
+TEST(V4l2Open, OptionThatThereIsNotIsAnInvalidArgument) {
+  EXPECT_TRUE(fails(open_sensor("v4l2:/dev/null?ios=mmap"), Errc::invalid_argument, "io"));
+  EXPECT_TRUE(fails(open_sensor("v4l2:/dev/null?io=dma"), Errc::invalid_argument, "userptr"));
+  EXPECT_TRUE(fails(open_sensor("v4l2:/dev/null?input=-1"), Errc::invalid_argument, "0 to 255"));
+  EXPECT_TRUE(fails(open_sensor("v4l2:/dev/null?input=256"), Errc::invalid_argument, "0 to 255"));
+  EXPECT_TRUE(fails(open_sensor("v4l2:/dev/null?fourcc=MJPG"), Errc::invalid_argument, "NV12"));
 }
 
 TEST(V4l2Sequence, BeginsWithTheDriversNumber) {

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
@@ -45,17 +46,23 @@ const char* remedy(int errno_value) {
   }
 }
 
+Error no_v4l2_device(const std::string& path) {
+  return Error{Errc::not_supported, 0, "this is no V4L2 device: " + path};
+}
+
 }  // namespace
 
 Result<V4l2Device> V4l2Device::open(const std::string& path, int input) {
   V4l2Device device;
   device.path_ = path;
+  struct stat node {};
+  if (stat(path.c_str(), &node) == 0 && !S_ISCHR(node.st_mode)) return no_v4l2_device(path);
   device.fd_ = UniqueFd(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (!device.fd_) return device.error(errno, "open");
 
   if (int failed = device.call(VIDIOC_QUERYCAP, &device.capability_)) {
-    if (failed != ENOTTY && failed != EINVAL) return device.error(failed, "ask what it is");
-    return Error{Errc::not_supported, failed, "this is no V4L2 device: " + path};
+    if (failed == ENOTTY || failed == EINVAL) return no_v4l2_device(path);
+    return device.error(failed, "ask what it is");
   }
   const v4l2_capability& all = device.capability_;
   device.caps_ = all.capabilities & V4L2_CAP_DEVICE_CAPS ? all.device_caps : all.capabilities;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <numeric>
 
 namespace lockstep {
 namespace {
@@ -11,7 +12,11 @@ namespace {
 // Drivers that count forever would keep us forever.
 constexpr std::uint32_t kMostEntries = 256;
 
-Fraction rate_of(const v4l2_fract& period) { return {period.denominator, period.numerator}; }
+// In lowest terms: drivers write 25000/1000 as well.
+Fraction rate_of(const v4l2_fract& period) {
+  const std::uint32_t common = std::max(std::gcd(period.numerator, period.denominator), 1u);
+  return {period.denominator / common, period.numerator / common};
+}
 
 std::vector<RateRange> rates(const V4l2Device& device, std::uint32_t fourcc, std::uint32_t width,
                              std::uint32_t height) {

@@ -24,6 +24,7 @@
 #include "sensor/v4l2/device.h"
 #include "sensor/v4l2/format.h"
 #include "sensor/v4l2/info.h"
+#include "sensor/v4l2/io.h"
 #include "sensor/v4l2/settings.h"
 #include "sensor/v4l2/timing.h"
 
@@ -62,69 +63,6 @@ Result<Options> read_options(const SensorSpec& spec) {
                "fourcc=" + fourcc + ", wanted one of " + names + ": " + to_string(spec)};
 }
 
-// One slot of the kind that the rig will queue, to find out whether the driver takes it.
-Result<std::shared_ptr<Arena>> sample_slot(FdKind kind, std::size_t bytes) {
-  for (const MemoryBackend* memory : memory_backends())
-    if (memory->fd_kind() == kind && memory->available()) return memory->allocate(1, bytes);
-  return Error{Errc::not_supported, 0, std::string("no memory of kind ") + to_string(kind)};
-}
-
-// Drivers check what they are given when it is queued, before anything streams.
-Result<void> try_slot(const V4l2Device& device, const V4l2Picture& picture, v4l2_memory memory,
-                      FdKind kind) {
-  auto arena = sample_slot(kind, picture.slot_bytes);
-  if (!arena) return std::move(arena).error();
-  auto buffers = V4l2Buffers::request(device, picture, memory, 1);
-  if (!buffers) return std::move(buffers).error();
-  return buffers->queue(0, (*arena)->slot(0));
-}
-
-Result<void> try_io(const V4l2Device& device, const V4l2Picture& picture, v4l2_memory memory,
-                    FdKind slot_kind) {
-  if (memory == V4L2_MEMORY_MMAP) return {};
-  if (memory == V4L2_MEMORY_USERPTR)
-    return try_slot(device, picture, memory, slot_kind == FdKind::none ? FdKind::memfd : slot_kind);
-  if (slot_kind != FdKind::dmabuf)
-    return Error{Errc::not_supported, 0,
-                 std::string("the slots are ") +
-                     (slot_kind == FdKind::memfd ? "memfds" : "plain memory") + ", not dma-bufs"};
-  if (picture.parts.size() > 1)
-    return Error{Errc::not_supported, 0,
-                 "the format has a buffer for each plane, and a slot is one dma-buf"};
-  return try_slot(device, picture, memory, slot_kind);
-}
-
-struct Io {
-  v4l2_memory memory = V4L2_MEMORY_MMAP;
-  std::string why;
-};
-
-// The best I/O that works: the slots by their fds, by their addresses, or buffers of the driver.
-Result<Io> choose_io(const V4l2Device& device, const V4l2Picture& picture,
-                     std::optional<v4l2_memory> asked, FdKind slot_kind) {
-  constexpr std::pair<v4l2_memory, const char*> kinds[] = {
-      {V4L2_MEMORY_DMABUF, "dmabuf"}, {V4L2_MEMORY_USERPTR, "userptr"}, {V4L2_MEMORY_MMAP, "mmap"}};
-  std::string refusals;
-  for (const auto& [memory, name] : kinds) {
-    if (asked && *asked != memory) continue;
-    auto works = try_io(device, picture, memory, slot_kind);
-    if (works) {
-      const std::string why = asked              ? "asked for"
-                              : refusals.empty() ? "the first choice"
-                                                 : refusals;
-      return Io{memory, std::string(name) + " (" + why + ")"};
-    }
-    if (asked || works.error().code == Errc::busy) {
-      Error error = std::move(works).error();
-      error.what = std::string("use ") + name + ": " + error.what + " (" + device.path() + ")";
-      return error;
-    }
-    refusals +=
-        (refusals.empty() ? "no " : "; no ") + std::string(name) + ": " + works.error().what;
-  }
-  return Error{Errc::not_supported, 0, "no I/O works: " + refusals};
-}
-
 std::size_t min_queued(const V4l2Device& device) {
   v4l2_control control{};
   control.id = V4L2_CID_MIN_BUFFERS_FOR_CAPTURE;
@@ -135,7 +73,10 @@ std::size_t min_queued(const V4l2Device& device) {
 class V4l2Sensor final : public Sensor {
  public:
   V4l2Sensor(SensorSpec spec, Options options, V4l2Device device)
-      : spec_(std::move(spec)), options_(options), device_(std::move(device)) {}
+      : spec_(std::move(spec)),
+        options_(options),
+        identity_(device.description()),
+        device_(std::move(device)) {}
 
   SensorInfo describe() override;
   Result<SensorStream> configure(const Format& format, const Layout& wanted,
@@ -164,6 +105,7 @@ class V4l2Sensor final : public Sensor {
   Result<Setup> set_up(const Format& format, const Layout& wanted, FdKind slot_kind) const;
   Result<void> request_buffers();
   Result<void> reopen();
+  Result<void> check_identity(const V4l2Device& device) const;
   Result<void> watch_device();
   Delivered deliver(const V4l2Buffers::Filled& filled);
   Error lost(const Error& cause);
@@ -171,6 +113,7 @@ class V4l2Sensor final : public Sensor {
 
   const SensorSpec spec_;
   const Options options_;
+  const std::string identity_;        // of the device that was opened
   std::optional<V4l2Device> device_;  // nothing while lost
   std::optional<Setup> setup_;
   std::vector<SlotView> slots_;
@@ -217,7 +160,7 @@ Result<V4l2Sensor::Setup> V4l2Sensor::set_up(const Format& format, const Layout&
   if (!fourcc) return std::move(fourcc).error();
   auto picture = set_v4l2_format(*device_, *fourcc, format, wanted);
   if (!picture) return std::move(picture).error();
-  auto io = choose_io(*device_, *picture, options_.io, slot_kind);
+  auto io = choose_v4l2_io(*device_, *picture, options_.io, slot_kind);
   if (!io) return std::move(io).error();
 
   Setup setup{format, wanted, slot_kind, *std::move(picture), io->memory, {}};
@@ -346,9 +289,21 @@ Result<void> V4l2Sensor::restart() {
   return back;
 }
 
+// The number in /dev/video0 goes to whichever camera is plugged in first. A link (/dev/v4l/by-id/...)
+// names the camera, wherever it is plugged in.
+Result<void> V4l2Sensor::check_identity(const V4l2Device& device) const {
+  std::error_code ignored;
+  if (device.description() == identity_ || std::filesystem::is_symlink(spec_.device, ignored))
+    return {};
+  return Error{Errc::not_found, 0,
+               "find " + identity_ + " again: now " + device.description() +
+                   " has its name; use one from /dev/v4l/by-id or by-path: " + spec_.device};
+}
+
 Result<void> V4l2Sensor::reopen() {
   auto device = V4l2Device::open(spec_.device, options_.input);
   if (!device) return std::move(device).error();
+  if (auto same = check_identity(*device); !same) return same;
   device_.emplace(*std::move(device));
   auto setup = set_up(setup_->format, setup_->wanted, setup_->slot_kind);
   if (!setup) return std::move(setup).error();
@@ -390,8 +345,8 @@ class V4l2Backend final : public SensorBackend {
  public:
   std::string_view name() const override { return "v4l2"; }
   std::string_view description() const override {
-    return "cameras of the Linux kernel (Video4Linux), as in v4l2:/dev/video0; options io, input, "
-           "fourcc";
+    return "cameras of the Linux kernel, as in v4l2:/dev/video0; options "
+           "io=auto|dmabuf|userptr|mmap, input=NUMBER, fourcc=NAME";
   }
   std::vector<std::string> list() const override {
     std::vector<std::string> names;
