@@ -22,13 +22,13 @@ check() {
   esac
 }
 
-# Six capture devices: /dev/video0..3 single-planar, /dev/video4 and 5 multi-planar.
+# /dev/video0..3 capture with the single-planar API, 4 and 5 with the multi-planar one, 6 is an output.
 load_cameras() {
-  modprobe -d "$KERNEL_ROOT" -S "$(uname -r)" vivid n_devs=6 \
-    node_types=0x1,0x1,0x1,0x1,0x1,0x1 multiplanar=1,1,1,1,2,2
+  modprobe -d "$KERNEL_ROOT" -S "$(uname -r)" vivid n_devs=7 \
+    node_types=0x1,0x1,0x1,0x1,0x1,0x1,0x100 multiplanar=1,1,1,1,2,2,1
 }
 
-check "six simulated cameras" load_cameras
+check "simulated cameras" load_cameras
 check "dma-bufs of shared memory" test -c /dev/udmabuf
 check "V4L2 cameras" "$BUILD_ROOT/tests/vm/vm_v4l2_test" --gtest_brief=1
 exit $failed

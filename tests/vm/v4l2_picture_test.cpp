@@ -31,13 +31,15 @@ class EveryWay : public testing::TestWithParam<Way> {
 };
 
 const Way kWays[] = {
-    {"SingleAutoOnDmabuf", "v4l2:/dev/video0", "udmabuf", Delivery::fill, "dmabuf (the first"},
+    {"SingleAutoOnDmabuf", "v4l2:/dev/video0", "udmabuf", Delivery::fill,
+     "dmabuf (the driver takes"},
     {"SingleAutoOnMemfd", "v4l2:/dev/video0", "memfd", Delivery::fill,
      "userptr (no dmabuf: the slots are memfds, not dma-bufs)"},
     {"SingleUserptrOnDmabuf", "v4l2:/dev/video0?io=userptr", "udmabuf", Delivery::fill,
      "userptr (asked for)"},
     {"SingleMmap", "v4l2:/dev/video0?io=mmap", "memfd", Delivery::lend, "mmap (asked for)"},
-    {"MultiAutoOnDmabuf", "v4l2:/dev/video4", "udmabuf", Delivery::fill, "dmabuf (the first"},
+    {"MultiAutoOnDmabuf", "v4l2:/dev/video4", "udmabuf", Delivery::fill,
+     "dmabuf (the driver takes"},
     {"MultiAutoOnMemfd", "v4l2:/dev/video4", "memfd", Delivery::fill, "userptr"},
     {"MultiMmap", "v4l2:/dev/video4?io=mmap", "udmabuf", Delivery::lend, "mmap"},
     {"SplitAutoOnDmabuf", "v4l2:/dev/video4?fourcc=NM12", "udmabuf", Delivery::fill,
