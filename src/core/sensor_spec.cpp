@@ -3,10 +3,11 @@
 
 #include <algorithm>
 
+#include "core/printable.h"
+
 namespace lockstep {
 namespace {
 
-constexpr std::string_view kHexDigits = "0123456789ABCDEF";
 constexpr std::string_view kBlanks = " \t\r\n";
 constexpr std::string_view kExample = "a name as sim?seed=1 or v4l2:/dev/video0";
 
@@ -18,20 +19,7 @@ bool is_name_character(char c) {
          c == '_';
 }
 
-std::string escaped(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return {'%', kHexDigits[byte >> 4], kHexDigits[byte & 15]};
-}
-
-// The text for a message: printable whatever came in, and not endless.
-std::string quoted(std::string_view text) {
-  constexpr std::size_t kMost = 60;
-  std::string result = "\"";
-  for (char c : text.substr(0, kMost))
-    result +=
-        is_control(c) || static_cast<unsigned char>(c) > 0x7e ? escaped(c) : std::string(1, c);
-  return result + (text.size() > kMost ? "...\"" : "\"");
-}
+std::string quoted(std::string_view text) { return "\"" + printable(text) + "\""; }
 
 Error invalid(std::string what) { return {Errc::invalid_argument, 0, std::move(what)}; }
 
@@ -145,7 +133,7 @@ std::string escape(std::string_view bytes, std::string_view separators) {
   std::string text;
   for (char c : bytes) {
     const bool special = is_control(c) || separators.find(c) != separators.npos;
-    text += special ? escaped(c) : std::string(1, c);
+    text += special ? percent_escaped(c) : std::string(1, c);
   }
   return text;
 }

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "core/printable.h"
 #include "lockstep/format.h"
 
 namespace lockstep {
@@ -103,7 +104,7 @@ Result<void> OptionReader::finish() const {
     std::string names;
     for (const std::string& known : known_) names += (names.empty() ? "" : ", ") + known;
     return Error{Errc::invalid_argument, 0,
-                 sensor() + " has no option \"" + name + "\"; " +
+                 sensor() + " has no option \"" + printable(name) + "\"; " +
                      (names.empty() ? "it takes none" : "there is: " + names)};
   }
   if (first_error_) return *first_error_;
@@ -119,13 +120,13 @@ const std::string* OptionReader::find(std::string_view name) {
 void OptionReader::refuse(std::string_view name, std::string_view value,
                           const std::string& wanted) {
   if (first_error_) return;
-  first_error_ = Error{
-      Errc::invalid_argument, 0,
-      std::string(name) + "=" + std::string(value) + " of " + sensor() + ", wanted " + wanted};
+  first_error_ =
+      Error{Errc::invalid_argument, 0,
+            std::string(name) + "=" + printable(value) + " of " + sensor() + ", wanted " + wanted};
 }
 
 std::string OptionReader::sensor() const {
-  return spec_.device.empty() ? spec_.backend : spec_.backend + ":" + spec_.device;
+  return printable(spec_.device.empty() ? spec_.backend : spec_.backend + ":" + spec_.device);
 }
 
 }  // namespace lockstep

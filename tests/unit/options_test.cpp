@@ -145,6 +145,15 @@ TEST(Options, OfASensorThatTakesNoneAreRefused) {
                     "v4l2:/dev/video0 has no option \"a\"; it takes none"));
 }
 
+TEST(Options, MessagesAreShortAndPrintable) {
+  const SensorSpec spec{"v4l2", "a\nb", {{"n", "\t" + std::string(1000, 'x')}}};
+  OptionReader options(spec);
+  options.integer("n", 0, 1, 0);
+  const auto read = options.finish();
+  EXPECT_TRUE(fails(read, Errc::invalid_argument, "n=%09xxx"));
+  EXPECT_TRUE(fails(read, Errc::invalid_argument, "xxx... of v4l2:a%0Ab, wanted"));
+}
+
 TEST(Options, FirstBadValueIsTold) {
   const SensorSpec spec = sim({{"a", "x"}, {"b", "y"}});
   OptionReader options(spec);
