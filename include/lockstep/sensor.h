@@ -96,7 +96,7 @@ struct Delivered {
 /// One camera device: it fills slots, or lends buffers, frame by frame.
 ///
 /// Life: open (by SensorBackend) -> configure -> attach -> start -> queue/dequeue ... -> stop ->
-/// [configure ...]. When dequeue() or queue() answers device_lost the sensor has let go of the
+/// configure ... When dequeue() or queue() answers device_lost the sensor has let go of the
 /// device and of every slot; restart() brings it back to the state after start() with nothing
 /// queued.
 ///

@@ -23,6 +23,7 @@ Result<UniqueFd> open_device() {
   Error error = system_error(errno, std::string("open ") + kDevice);
   if (error.code == Errc::permission_denied)
     error.what += "; give the user access to it (group kvm or a udev rule), or use memory=memfd";
+  if (error.code == Errc::out_of_fds) error.what += "; raise the limit (ulimit -n)";
   if (error.code == Errc::not_found) {
     error.code = Errc::not_supported;
     error.what +=

@@ -31,4 +31,8 @@ load_cameras() {
 check "simulated cameras" load_cameras
 check "dma-bufs of shared memory" test -c /dev/udmabuf
 check "V4L2 cameras" "$BUILD_ROOT/tests/vm/vm_v4l2_test" --gtest_brief=1
+check "every memory keeps its promises" "$BUILD_ROOT/tests/conformance/conformance_memory" --gtest_brief=1
+check "V4L2 keeps the sensors' promises" "$BUILD_ROOT/tests/conformance/conformance_sensor" \
+  --gtest_brief=1 --gtest_filter='*_dev_video0:*_dev_video4'
+check "four cameras, one batch, one recording" bash "$SOURCE_ROOT/tests/vm/pipeline.sh"
 exit $failed
