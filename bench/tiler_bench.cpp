@@ -31,7 +31,8 @@ const std::string kTiler =
 const std::string kDemuxAlone =
     kStamped +
     "! lockstepdemux name=d d.src_0 ! fakesink name=end sync=false "
-    "d.src_1 ! fakesink sync=false d.src_2 ! fakesink sync=false d.src_3 ! fakesink sync=false";
+    "d.src_1 ! fakesink sync=false async=false d.src_2 ! fakesink sync=false async=false "
+    "d.src_3 ! fakesink sync=false async=false";
 
 const std::string kCompositor =
     kStamped +

@@ -103,12 +103,12 @@ void start(GstLockstepDemux* self, Output& output) {
   lockstep::CharsPtr id(
       gst_pad_create_stream_id_printf(output.pad, GST_ELEMENT(self), "%03u", output.slot));
   GstEvent* stream_start = gst_event_new_stream_start(id.get());
-  guint group = gst_util_group_id_next();
   if (GstEvent* from = gst_pad_get_sticky_event(self->sink, GST_EVENT_STREAM_START, 0)) {
-    gst_event_parse_group_id(from, &group);
+    guint group = GST_GROUP_ID_INVALID;
+    if (gst_event_parse_group_id(from, &group) && group != GST_GROUP_ID_INVALID)
+      gst_event_set_group_id(stream_start, group);
     gst_event_unref(from);
   }
-  gst_event_set_group_id(stream_start, group);
   gst_pad_push_event(output.pad, stream_start);
 }
 
