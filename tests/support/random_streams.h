@@ -100,7 +100,7 @@ class StreamMaker {
       now = std::max(now, captured + latency + random_.between(Nanoseconds(0), stream_.period));
       if (faults_.wrong_times) {
         if (random_.chance(0.01)) set_back += random_.between(Nanoseconds(0), stream_.period * 9);
-        captured = spoiled(captured) - set_back;
+        captured = spoiled(captured - set_back);
       }
       stream_.events.push_back({Event::Kind::frame, now, sensor, captured, true, {}});
     }

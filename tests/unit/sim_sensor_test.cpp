@@ -217,7 +217,7 @@ TEST(VirtualSim, DamagedFramesAreMarked) {
 
 TEST(VirtualSim, IsLostWhenUnpluggedAndBackAtItsTime) {
   auto bench = started("sim?realtime=false&unplug-at=200&unplug-for=250");
-  EXPECT_TRUE(fails((*bench)->restart(), Errc::not_found));
+  EXPECT_TRUE(fails((*bench)->restart(), Errc::invalid_argument, "not lost"));
   for (std::uint64_t sequence = 0; sequence < 6; ++sequence)
     EXPECT_EQ(next_info(*bench).sequence, sequence);
   EXPECT_EQ((*bench)->next_event(), milliseconds(200));

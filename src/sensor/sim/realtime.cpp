@@ -166,9 +166,9 @@ void RealtimeSim::stop() {
 }
 
 Result<void> RealtimeSim::restart() {
+  if (state_ != State::lost) return not_lost();
   const Nanoseconds now = monotonic_now();
-  if (state_ != State::lost || now < capture_->plugged_at())
-    return gone(Errc::not_found, "restart");
+  if (now < capture_->plugged_at()) return gone(Errc::not_found, "restart");
   capture_->resume(now);
   return launch();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "sensor/sim/sensor.h"
 
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -108,12 +109,16 @@ Result<SensorStream> SimSensor::configure(const Format& format, const Layout& wa
                  "set " + to_string(format) + " on " + name_ +
                      (offered ? ", the layout cannot hold it" : ", it offers " + all)};
   }
+  attached_ = false;
   format_ = format;
   layout_ = wanted;
   capture_.emplace(options_, index_, format.framerate);
   if (last_request_) capture_->apply(last_request_->settings, last_request_->revision);
-  picture_.emplace(options_, index_, format, wanted);
-  attached_ = false;
+  try {
+    picture_.emplace(options_, index_, format, wanted);
+  } catch (const std::bad_alloc&) {
+    return Error{Errc::out_of_memory, 0, "no memory to draw " + to_string(format) + " on " + name_};
+  }
 
   const bool fills = options_.delivery == Delivery::fill;
   SensorStream stream;
@@ -125,18 +130,19 @@ Result<SensorStream> SimSensor::configure(const Format& format, const Layout& wa
 }
 
 Result<void> SimSensor::attach(std::span<const SlotView> slots) {
+  if (options_.delivery == Delivery::lend) {
+    // Virtual time waits for the user, so that it is up to him how many are out; real time does not.
+    targets_.use_buffers(layout_.size_bytes, options_.realtime ? slots.size() : SIZE_MAX);
+    attached_ = true;
+    return {};
+  }
   for (const SlotView& slot : slots) {
     if (slot.size_bytes >= layout_.size_bytes) continue;
     return Error{Errc::invalid_argument, 0,
                  "attach a slot of " + std::to_string(slot.size_bytes) + " bytes to " + name_ +
                      ", a frame has " + std::to_string(layout_.size_bytes)};
   }
-  // Virtual time waits for the user, so that it is up to him how many are out; real time does not.
-  const std::size_t most = options_.realtime ? slots.size() : SIZE_MAX;
-  if (options_.delivery == Delivery::fill)
-    targets_.use_slots(slots);
-  else
-    targets_.use_buffers(layout_.size_bytes, most);
+  targets_.use_slots(slots);
   attached_ = true;
   return {};
 }
@@ -170,6 +176,10 @@ Delivered SimSensor::develop(const SimShot& shot, SimTarget target, Nanoseconds 
 
 Error SimSensor::gone(Errc code, const std::string& act) const {
   return Error{code, 0, act + " " + name_ + ", it is unplugged"};
+}
+
+Error SimSensor::not_lost() const {
+  return Error{Errc::invalid_argument, 0, "restart " + name_ + ", it is not lost"};
 }
 
 const SensorBackend* sim_backend() {

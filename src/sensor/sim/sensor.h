@@ -37,6 +37,8 @@ class SimSensor : public Sensor {
   Delivered develop(const SimShot& shot, SimTarget target, Nanoseconds ready_at) const;
   /// The error for a sensor that is not there, after `act`.
   Error gone(Errc code, const std::string& act) const;
+  /// The error of a restart() that nobody needs.
+  Error not_lost() const;
 
   const SimOptions options_;
   const std::string name_;

@@ -83,8 +83,8 @@ void VirtualSim::stop() {
 }
 
 Result<void> VirtualSim::restart() {
-  if (state_ != State::lost || capture_->plugged_at() == Nanoseconds::max())
-    return gone(Errc::not_found, "restart");
+  if (state_ != State::lost) return not_lost();
+  if (capture_->plugged_at() == Nanoseconds::max()) return gone(Errc::not_found, "restart");
   capture_->resume(capture_->plugged_at());
   state_ = State::streaming;
   skip_lost_frames();
