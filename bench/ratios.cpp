@@ -21,7 +21,9 @@ const std::vector<Ratio>& ratios() {
       {"the same, 99th percentile", "source/latency/p99", "", 2.0, false, "ms"},
       {"tiler, 4 x 1080p to 1080p, of GStreamer's compositor", "tiler/lockstep", "tiler/compositor",
        1.0 / 5},
-      {"tiler's PSNR less the compositor's, against lanczos", "tiler/psnr-gain", "", 0, true, "dB"},
+      {"tiler's PSNR less the compositor's, against the mean of the area", "tiler/psnr-gain/area",
+       "", 0, true, "dB"},
+      {"the same against a lanczos filter", "tiler/psnr-gain/lanczos", "", 0, true, "dB"},
       {"memory after 100,000 batches, of that after 10,000", "memory/end", "memory/begin", 1.01},
       {"file descriptors after them, more than before", "memory/fds", "", 0, false, ""},
   };
