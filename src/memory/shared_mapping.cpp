@@ -5,39 +5,14 @@
 #include <sys/mman.h>
 
 #include <cerrno>
-#include <fstream>
 #include <string>
 #include <utility>
 
 #include "lockstep/sensor_spec.h"
+#include "memory/available.h"
 
 namespace lockstep {
 namespace {
-
-std::string mebibytes(std::size_t bytes) {
-  return std::to_string((bytes + (1u << 20) - 1) >> 20) + " MiB";
-}
-
-// What the kernel says can be had without swapping or killing anyone; nothing where it does not
-// say. Without this question fallocate() would take pages until the out-of-memory killer comes.
-std::size_t available_bytes() {
-  std::ifstream meminfo("/proc/meminfo");
-  std::string word;
-  while (meminfo >> word) {
-    if (word != "MemAvailable:") continue;
-    std::size_t kib = 0;
-    meminfo >> kib;
-    return kib * 1024;
-  }
-  return static_cast<std::size_t>(-1);
-}
-
-Error no_memory(int errno_value, std::size_t wanted) {
-  return Error{
-      Errc::out_of_memory, errno_value,
-      "no " + mebibytes(wanted) + " for one batch, " + mebibytes(available_bytes()) +
-          " available; ask for smaller frames, fewer sensors or fewer batches (max-batches)"};
-}
 
 Result<UniqueFd> make_memfd(std::size_t bytes, std::size_t batch_bytes) {
   UniqueFd fd(memfd_create("lockstep-slot", MFD_CLOEXEC | MFD_ALLOW_SEALING));

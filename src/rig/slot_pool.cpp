@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "memory/available.h"
+
 namespace lockstep {
 
 SlotPool::Entry::Entry(std::shared_ptr<Arena> memory, std::size_t num_slots)
@@ -25,6 +27,10 @@ Result<std::shared_ptr<SlotPool>> SlotPool::make(const MemoryBackend& backend,
   pool->num_slots_ = num_slots;
   pool->notice_ = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!pool->notice_) return system_error(errno, "make an eventfd");
+  // Asked once for all: taking what there is before it runs out would starve everybody else.
+  const std::size_t batch_bytes = num_slots * slot_bytes;
+  if (batch_bytes > available_bytes() / num_arenas)
+    return no_memory(ENOMEM, batch_bytes * num_arenas, num_arenas);
   for (std::size_t k = 0; k < num_arenas; ++k) {
     auto arena = backend.allocate(num_slots, slot_bytes);
     if (!arena) {

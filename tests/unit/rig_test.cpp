@@ -425,6 +425,18 @@ TEST(Rig, RefusesWhatMakesNoRig) {
   }
 }
 
+TEST(Rig, MoreBatchesThanMemoryAreRefusedBeforeAnyIsTaken) {
+  RigConfig config = config_of(times(64, "sim?realtime=false&render=stamp"));
+  config.max_batches = 64;
+  auto rig = Rig::open(std::move(config));
+  ASSERT_TRUE(rig);
+  auto configured = (*rig)->configure({PixelFormat::bgrx, 4096, 4096, {30, 1}});
+  ASSERT_FALSE(configured);
+  EXPECT_EQ(configured.error().code, Errc::out_of_memory);
+  EXPECT_NE(configured.error().what.find("for 68 batches"), std::string::npos)
+      << configured.error().what;
+}
+
 TEST(Rig, SensorsWithoutACommonFormatAreListedWithWhatTheyOffer) {
   auto rig = Rig::open(config_of("sim?format=NV12;sim?format=RGB"));
   ASSERT_TRUE(rig);

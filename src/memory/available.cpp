@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+#include "memory/available.h"
+
+#include <fstream>
+#include <string>
+
+namespace lockstep {
+namespace {
+
+std::string mebibytes(std::size_t bytes) {
+  return std::to_string((bytes + (1u << 20) - 1) >> 20) + " MiB";
+}
+
+}  // namespace
+
+std::size_t available_bytes() {
+  std::ifstream meminfo("/proc/meminfo");
+  std::string word;
+  while (meminfo >> word) {
+    if (word != "MemAvailable:") continue;
+    std::size_t kib = 0;
+    meminfo >> kib;
+    return kib * 1024;
+  }
+  return static_cast<std::size_t>(-1);
+}
+
+Error no_memory(int errno_value, std::size_t wanted, std::size_t num_batches) {
+  const std::string batches =
+      num_batches == 1 ? "one batch" : std::to_string(num_batches) + " batches";
+  return Error{
+      Errc::out_of_memory, errno_value,
+      "no " + mebibytes(wanted) + " for " + batches + ", " + mebibytes(available_bytes()) +
+          " available; ask for smaller frames, fewer sensors or fewer batches (max-batches)"};
+}
+
+}  // namespace lockstep
