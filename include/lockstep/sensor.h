@@ -73,9 +73,12 @@ enum class DropReason : std::uint8_t {
   overflow,         ///< Too many frames waited for partners.
   downstream_full,  ///< Downstream held every batch.
   flushed,          ///< Thrown away by a flush or stop.
+  surplus,          ///< Batches go at the rate of another sensor, and this one had more.
+  untimed,          ///< Tells no time of the kind that frames are grouped by.
+  clipped,          ///< Lies outside the part of its stream that is to be shown.
 };
 
-inline constexpr std::size_t kNumDropReasons = 11;
+inline constexpr std::size_t kNumDropReasons = 14;
 
 /// Kebab-case name of the reason, as in "downstream-full".
 LOCKSTEP_API const char* to_string(DropReason reason);

@@ -22,6 +22,14 @@ enum class OnMissing : std::uint8_t {
 
 LOCKSTEP_API const char* to_string(OnMissing policy);
 
+/// What makes frames belong together.
+enum class GroupBy : std::uint8_t {
+  capture_time,  ///< They were captured at the same instant.
+  /// Nothing: a set is the newest frame of each sensor. What another frame of its sensor follows
+  /// before the set leaves is dropped as surplus, and only sensors that set the pace are waited for.
+  newest,
+};
+
 /// How frames are grouped. All of it may change while running. Durations below 0 count as 0.
 struct SyncConfig {
   /// Most that capture times within one set may differ. Beyond three quarters of a sensor's frame
@@ -30,6 +38,13 @@ struct SyncConfig {
   Nanoseconds tolerance{16'666'666};
   Nanoseconds max_wait{33'333'333};  ///< How long a frame may wait for the others of its set.
   OnMissing on_missing = OnMissing::partial;
+  GroupBy group_by = GroupBy::capture_time;
+  /// Whether capture times are on the clock of `now`. If not, as with files that are read faster or
+  /// slower than they were recorded, no time is absurd or ahead, and waits count from the push.
+  bool same_clock = true;
+  /// How long from the first frame on sets that lack an active sensor are thrown away, until every
+  /// one has delivered.
+  Nanoseconds start_up_wait = std::chrono::seconds(2);
 };
 
 /// Groups frames of several sensors by capture time. Pure: no clock, no thread; time comes in as an
@@ -44,9 +59,12 @@ struct SyncConfig {
 /// vain kStallAfter times in a row is stalled: not waited for until it delivers again. A frame that
 /// comes when its set has left is dropped as late.
 ///
-/// Until every active sensor has delivered once (at most kStartUpWait from the first frame on),
+/// Until every active sensor has delivered once (at most start_up_wait from the first frame on),
 /// sets that lack an active sensor are thrown away as start_up; so are the frames from before the
 /// last sensor's first.
+///
+/// Where sensors differ in rate some of them may set the pace: a set without a frame of any of those
+/// is dropped as surplus, unless all of them are inactive or stalled. At first all set it.
 ///
 /// Capture times of one sensor must rise; a frame that does not is dropped as duplicate or
 /// backward, one further than kAbsurd from `now` as absurd, neither disturbs the others. A sensor
@@ -63,13 +81,15 @@ class LOCKSTEP_API Synchroniser {
   static constexpr int kStallAfter = 3;
   static constexpr int kBelieveAfter = 3;
   static constexpr Nanoseconds kAbsurd = std::chrono::seconds(10);
-  static constexpr Nanoseconds kStartUpWait = std::chrono::seconds(2);
 
   /// One frame: whose, when, and a number by which the caller finds it again.
   struct Arrival {
     std::size_t sensor = 0;
     Nanoseconds captured{0};
     std::uint64_t token = 0;
+    /// Its wait counts from here if that is later than `now`: for a sensor whose frames come sooner
+    /// than the others' are bound to. \units as captured; only with same_clock.
+    Nanoseconds waits_from = Nanoseconds::min();
   };
 
   /// A frame that will be in no set, and why.
@@ -107,9 +127,31 @@ class LOCKSTEP_API Synchroniser {
   /// Frames dropped since the last call.
   std::vector<Drop> take_drops();
 
+  /// Tells that the sensor has no frame captured before `until`: sets before that do not wait for it.
+  void push_gap(std::size_t sensor, Nanoseconds until, Nanoseconds now);
+
   /// An inactive sensor is not waited for. All are active at first. Its pending frames stay, new
   /// ones are taken; a set without it is still incomplete.
   void set_active(std::size_t sensor, bool active, Nanoseconds now);
+
+  /// Whether the sensor is one of those that set the pace.
+  void set_pace(std::size_t sensor, bool sets_pace);
+
+  /// Whether the sensor was waited for in vain too often, and is not waited for any more.
+  bool is_stalled(std::size_t sensor) const;
+
+  /// Average time from frame to frame as of late, once there were enough of them.
+  std::optional<Nanoseconds> period(std::size_t sensor) const;
+
+  std::size_t num_sensors() const;
+  /// Makes room for a sensor; those from that place on move up by one. Call take_drops() before.
+  void insert_sensor(std::size_t at);
+  /// Takes a sensor out, its pending frames dropped as flushed; those behind it move down by one once
+  /// take_drops() has been called, which must be next.
+  void remove_sensor(std::size_t sensor);
+  /// Forgets what the sensor delivered: pending frames are dropped as flushed, its times may begin
+  /// anew.
+  void forget(std::size_t sensor);
 
   /// Changes tolerance, wait and policy from the next pop() on.
   void set_config(const SyncConfig& config);

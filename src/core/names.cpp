@@ -112,6 +112,12 @@ const char* to_string(DropReason reason) {
       return "downstream-full";
     case DropReason::flushed:
       return "flushed";
+    case DropReason::surplus:
+      return "surplus";
+    case DropReason::untimed:
+      return "untimed";
+    case DropReason::clipped:
+      return "clipped";
   }
   return "unknown";
 }

@@ -24,6 +24,7 @@ constexpr int kIntervalsToAverage = 8;
 SyncConfig with_durations_from_zero(SyncConfig config) {
   config.tolerance = std::max(config.tolerance, Nanoseconds(0));
   config.max_wait = std::max(config.max_wait, Nanoseconds(0));
+  config.start_up_wait = std::max(config.start_up_wait, Nanoseconds(0));
   return config;
 }
 
@@ -43,21 +44,19 @@ struct Pending {
 struct SensorState {
   std::vector<Pending> pending;  // Oldest first; few, so a vector moves up cheaply.
   bool active = true;
-  bool delivered = false;    // The next two hold.
-  Nanoseconds first{0};      // Capture time of its first good frame.
-  Nanoseconds last{0};       // Capture time of its newest good frame.
-  bool in_last_set = false;  // The set that left last had a frame of it.
-  int num_vain_waits = 0;    // In a row.
-  int num_doubted = 0;       // Backward frames in a row that rise among themselves.
-  Nanoseconds doubted{0};    // Capture time of the newest of those.
-  int num_intervals = 0;     // That `period` averages, up to kIntervalsToAverage.
-  Nanoseconds period{0};     // From frame to frame, as of late.
+  bool sets_pace = true;
+  Nanoseconds gap_until = Nanoseconds::min();  // It has nothing captured before that.
+  bool delivered = false;                      // The next two hold.
+  Nanoseconds first{0};                        // Capture time of its first good frame.
+  Nanoseconds last{0};                         // Capture time of its newest good frame.
+  bool in_last_set = false;                    // The set that left last had a frame of it.
+  int num_vain_waits = 0;                      // In a row.
+  int num_doubted = 0;     // Backward frames in a row that rise among themselves.
+  Nanoseconds doubted{0};  // Capture time of the newest of those.
+  int num_intervals = 0;   // That `period` averages, up to kIntervalsToAverage.
+  Nanoseconds period{0};   // From frame to frame, as of late.
 
   bool stalled() const { return num_vain_waits >= Synchroniser::kStallAfter; }
-
-  // Whether a frame for the oldest set could still come. One that is pending but not in that set is
-  // a later one already.
-  bool is_awaited() const { return active && pending.empty() && !stalled(); }
 
   void learn_period(Nanoseconds interval) {
     num_intervals = std::min(num_intervals + 1, kIntervalsToAverage);
@@ -119,7 +118,17 @@ struct Synchroniser::State {
     return std::min(anchor_reach(), sensor.most_reach());
   }
   bool in_reach(const SensorState& sensor) const {
-    return !sensor.pending.empty() && sensor.pending.front().captured - anchor <= reach(sensor);
+    if (sensor.pending.empty()) return false;
+    return takes_newest() || sensor.pending.front().captured - anchor <= reach(sensor);
+  }
+  bool takes_newest() const { return config.group_by == GroupBy::newest; }
+
+  // Whether a frame for the oldest set could still come. One that is pending but not in that set is
+  // a later one already.
+  bool is_awaited(const SensorState& sensor) const {
+    if (!sensor.active || !sensor.pending.empty() || sensor.stalled()) return false;
+    if (takes_newest()) return sensor.sets_pace;
+    return sensor.gap_until <= add_saturating(anchor, reach(sensor));
   }
 
   std::optional<DropReason> find_fault(SensorState& sensor, Nanoseconds captured);
@@ -130,6 +139,7 @@ struct Synchroniser::State {
   void note_delivery(SensorState& sensor, Nanoseconds captured);
   void note_start();
   void enqueue(const Arrival& arrival);
+  void replace(const Arrival& arrival);
   void include_head(std::size_t index);
   void survey();
 
@@ -137,7 +147,9 @@ struct Synchroniser::State {
   bool is_complete() const;
   Nanoseconds due_at();
   Set take_set();
+  bool is_surplus() const;
   std::optional<DropReason> reason_to_drop(const Set& set) const;
+  void flush_pending(std::size_t index);
   void discard(const Set& set, DropReason reason);
   void drop_overflow();
 };
@@ -145,7 +157,9 @@ struct Synchroniser::State {
 // What is wrong with a capture time, if anything. Counts towards belief.
 std::optional<DropReason> Synchroniser::State::find_fault(SensorState& sensor,
                                                           Nanoseconds captured) {
-  if (captured > now + kAbsurd || captured < now - kAbsurd) return DropReason::absurd;
+  if (takes_newest()) return std::nullopt;
+  if (config.same_clock && (captured > now + kAbsurd || captured < now - kAbsurd))
+    return DropReason::absurd;
   if (!sensor.delivered || captured > sensor.last) {
     sensor.num_doubted = 0;
     return std::nullopt;
@@ -186,7 +200,7 @@ void Synchroniser::State::drop_from(std::size_t index, Nanoseconds captured) {
 }
 
 bool Synchroniser::State::is_late(const SensorState& sensor, Nanoseconds captured) const {
-  if (!departed) return false;
+  if (!departed || takes_newest()) return false;
   if (captured <= departed->captured) return true;
   return !sensor.in_last_set &&
          captured - departed->captured <= std::min(departed->reach, sensor.most_reach());
@@ -221,9 +235,25 @@ void Synchroniser::State::note_start() {
 
 void Synchroniser::State::enqueue(const Arrival& arrival) {
   auto& pending = sensors[arrival.sensor].pending;
-  pending.push_back({arrival.captured, std::max(now, arrival.captured), arrival.token});
+  if (takes_newest() && !pending.empty()) {
+    replace(arrival);
+    return;
+  }
+  const Nanoseconds since =
+      config.same_clock ? std::max({now, arrival.captured, arrival.waits_from}) : now;
+  pending.push_back({arrival.captured, since, arrival.token});
   if (pending.size() == 1) include_head(arrival.sensor);
   if (pending.size() == max_pending + 1) ++num_overfull;
+}
+
+// The newer frame waits in the place of the older ones, and no longer than they.
+void Synchroniser::State::replace(const Arrival& arrival) {
+  auto& pending = sensors[arrival.sensor].pending;
+  for (const Pending& older : pending) drop(arrival.sensor, older.token, DropReason::surplus);
+  pending.erase(pending.begin() + 1, pending.end());
+  pending.front().captured = arrival.captured;
+  pending.front().token = arrival.token;
+  survey();
 }
 
 void Synchroniser::State::include_head(std::size_t index) {
@@ -247,7 +277,7 @@ void Synchroniser::State::survey() {
 
 bool Synchroniser::State::awaits_anyone() {
   for (std::size_t tried = 0; tried < sensors.size(); ++tried) {
-    if (sensors[witness].is_awaited()) return true;
+    if (is_awaited(sensors[witness])) return true;
     witness = witness + 1 < sensors.size() ? witness + 1 : 0;
   }
   return false;
@@ -263,7 +293,8 @@ bool Synchroniser::State::is_complete() const {
 // a wrong time far ahead would make everything until then late.
 Nanoseconds Synchroniser::State::due_at() {
   if (is_complete()) return now;
-  return awaits_anyone() ? add_saturating(waits_since, config.max_wait) : anchor;
+  if (awaits_anyone()) return add_saturating(waits_since, config.max_wait);
+  return config.same_clock ? anchor : now;
 }
 
 // Takes the oldest set out of the queues. Whoever is still awaited was so in vain.
@@ -281,7 +312,7 @@ Synchroniser::Set Synchroniser::State::take_set() {
       set.skew = std::max(set.skew, pending.front().captured - anchor);
       ++set.num_frames;
       pending.erase(pending.begin());
-    } else if (sensor.is_awaited()) {
+    } else if (is_awaited(sensor)) {
       ++sensor.num_vain_waits;
     }
   }
@@ -289,14 +320,26 @@ Synchroniser::Set Synchroniser::State::take_set() {
   return set;
 }
 
+// Whether the set that was just taken lacks all who set the pace, though one of them goes on.
+bool Synchroniser::State::is_surplus() const {
+  bool any_goes_on = false;
+  for (const SensorState& sensor : sensors) {
+    if (!sensor.sets_pace) continue;
+    if (sensor.in_last_set) return false;
+    any_goes_on = any_goes_on || (sensor.active && !sensor.stalled());
+  }
+  return any_goes_on;
+}
+
 // Why a set that is due does not leave; nothing if it does.
 std::optional<DropReason> Synchroniser::State::reason_to_drop(const Set& set) const {
   if (set.num_frames == sensors.size()) return std::nullopt;
+  if (is_surplus()) return DropReason::surplus;
   const bool lacks_active = std::any_of(sensors.begin(), sensors.end(), [](const auto& sensor) {
     return sensor.active && !sensor.in_last_set;
   });
-  const bool starting =
-      first_push && now - *first_push < kStartUpWait && (!all_started || set.captured < started_at);
+  const bool starting = first_push && now - *first_push < config.start_up_wait &&
+                        (!all_started || set.captured < started_at);
   if (starting && lacks_active) return DropReason::start_up;
   if (config.on_missing == OnMissing::drop) return DropReason::unmatched;
   return std::nullopt;
@@ -318,6 +361,11 @@ void Synchroniser::State::drop_overflow() {
       drop(i, pending.back().token, DropReason::overflow);
   }
   num_overfull = 0;
+}
+
+void Synchroniser::State::flush_pending(std::size_t index) {
+  for (const Pending& frame : sensors[index].pending) drop(index, frame.token, DropReason::flushed);
+  sensors[index].pending.clear();
 }
 
 Synchroniser::Synchroniser(std::size_t num_sensors, SyncConfig config, std::size_t max_pending)
@@ -374,6 +422,58 @@ void Synchroniser::set_active(std::size_t sensor, bool active, Nanoseconds now) 
   state_->note_start();
 }
 
+void Synchroniser::push_gap(std::size_t sensor, Nanoseconds until, Nanoseconds now) {
+  assert(sensor < state_->sensors.size());
+  state_->now = std::max(state_->now, now);
+  SensorState& silent = state_->sensors[sensor];
+  silent.gap_until = std::max(silent.gap_until, until);
+  silent.num_vain_waits = 0;
+}
+
+void Synchroniser::set_pace(std::size_t sensor, bool sets_pace) {
+  assert(sensor < state_->sensors.size());
+  state_->sensors[sensor].sets_pace = sets_pace;
+}
+
+bool Synchroniser::is_stalled(std::size_t sensor) const {
+  assert(sensor < state_->sensors.size());
+  return state_->sensors[sensor].stalled();
+}
+
+std::optional<Nanoseconds> Synchroniser::period(std::size_t sensor) const {
+  assert(sensor < state_->sensors.size());
+  const SensorState& asked = state_->sensors[sensor];
+  if (asked.num_intervals < kIntervalsToTrust) return std::nullopt;
+  return asked.period;
+}
+
+std::size_t Synchroniser::num_sensors() const { return state_->sensors.size(); }
+
+void Synchroniser::insert_sensor(std::size_t at) {
+  assert(at <= state_->sensors.size() && state_->drops.empty());
+  state_->sensors.emplace(state_->sensors.begin() + static_cast<std::ptrdiff_t>(at));
+  state_->survey();
+}
+
+void Synchroniser::remove_sensor(std::size_t sensor) {
+  assert(sensor < state_->sensors.size() && state_->drops.empty());
+  state_->flush_pending(sensor);
+  state_->sensors.erase(state_->sensors.begin() + static_cast<std::ptrdiff_t>(sensor));
+  state_->witness = 0;
+  state_->survey();
+  state_->note_start();
+}
+
+void Synchroniser::forget(std::size_t sensor) {
+  assert(sensor < state_->sensors.size());
+  state_->flush_pending(sensor);
+  SensorState fresh;
+  fresh.active = state_->sensors[sensor].active;
+  fresh.sets_pace = state_->sensors[sensor].sets_pace;
+  state_->sensors[sensor] = std::move(fresh);
+  state_->survey();
+}
+
 void Synchroniser::set_config(const SyncConfig& config) {
   state_->config = with_durations_from_zero(config);
 }
@@ -386,6 +486,7 @@ void Synchroniser::reset() {
   fresh.drops = std::move(state_->drops);
   for (std::size_t i = 0; i < fresh.sensors.size(); ++i) {
     fresh.sensors[i].active = state_->sensors[i].active;
+    fresh.sensors[i].sets_pace = state_->sensors[i].sets_pace;
     for (const Pending& frame : state_->sensors[i].pending)
       fresh.drop(i, frame.token, DropReason::flushed);
   }

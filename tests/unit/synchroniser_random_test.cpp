@@ -276,7 +276,7 @@ TEST(AnyStream, WaitsForEverySensorThatCouldStillDeliver) {
 
 TEST(AnyStream, GivesEachReasonOnlyWhereItApplies) {
   for_streams(kAll, [](const Stream& stream, const History& history) {
-    const Nanoseconds start_up_end = history.frames.front().came + Synchroniser::kStartUpWait;
+    const Nanoseconds start_up_end = history.frames.front().came + SyncConfig{}.start_up_wait;
     for (const LoggedFrame& frame : history.frames) {
       if (!frame.dropped) continue;
       const auto before = [&](auto matches) {
