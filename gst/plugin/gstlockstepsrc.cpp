@@ -61,6 +61,7 @@ struct State {
   std::shared_ptr<Rig> rig;              // object lock
   RigStats last_stats;                   // object lock; of the rig that was
   std::optional<BatchWrapper> wrapper;   // streaming thread
+  std::optional<GstClockTime> last_pts;  // streaming thread; of the batch last passed on
   GstClockTime period = 0;               // object lock; 0 until configured
   guint max_batches = 0;                 // object lock; of the rig
   std::atomic<bool> discard_old{false};  // frames captured before playing are not wanted
@@ -248,12 +249,26 @@ GstClockTimeDiff running_time_offset(GstLockstepSrc* self, const Rig& rig) {
   return distance - static_cast<gint64>(gst_element_get_base_time(GST_ELEMENT(self)));
 }
 
+// The capture time from which on frames are wanted: the later of where running time begins or goes on after a pause,
+// and what was passed on last, which a batch under way at the moment of the pause carries beyond that moment.
+Nanoseconds wanted_from(GstLockstepSrc* self, const Rig& rig) {
+  const GstClockTimeDiff offset = running_time_offset(self, rig);
+  const GstClockTime paused_at = gst_element_get_start_time(GST_ELEMENT(self));
+  auto from = GST_CLOCK_TIME_IS_VALID(paused_at) ? static_cast<gint64>(paused_at) : 0;
+  if (self->state->last_pts) {
+    const auto next = static_cast<gint64>(*self->state->last_pts) + 1;
+    // One in the future is of a running time that has begun anew since.
+    if (next <= rig.now().count() + offset) from = std::max(from, next);
+  }
+  return Nanoseconds(from - offset);
+}
+
 GstFlowReturn create(GstPushSrc* push, GstBuffer** buffer) {
   auto* self = GST_LOCKSTEP_SRC(push);
   auto rig = rig_of(self);
   if (!rig || !self->state->wrapper) return GST_FLOW_NOT_NEGOTIATED;
   if (self->state->discard_old.exchange(false) && !is_virtual(*rig))
-    rig->flush(Nanoseconds(-running_time_offset(self, *rig)));
+    rig->flush(wanted_from(self, *rig));
   Result<lockstep::Batch> batch = rig->next_batch(kPatience);
   while (!batch && batch.error().code == Errc::timed_out) batch = rig->next_batch(kPatience);
   if (!batch) {
@@ -267,6 +282,7 @@ GstFlowReturn create(GstPushSrc* push, GstBuffer** buffer) {
   GST_OBJECT_UNLOCK(self);
   *buffer = self->state->wrapper->wrap(*std::move(batch), {running_time_offset(self, *rig), period})
                 .release();
+  self->state->last_pts = GST_BUFFER_PTS(*buffer);
   rig->report_departure(ready_at);
   return GST_FLOW_OK;
 }
@@ -285,6 +301,7 @@ gboolean stop(GstBaseSrc* base) {
   auto* self = GST_LOCKSTEP_SRC(base);
   if (auto rig = rig_of(self)) rig->stop();
   self->state->wrapper.reset();
+  self->state->last_pts.reset();
   GST_OBJECT_LOCK(self);
   self->state->period = 0;
   GST_OBJECT_UNLOCK(self);

@@ -13,11 +13,13 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gstlockstephandles.h"
 #include "lockstep/format.h"
 #include "lockstep/painted_code.h"
+#include "lockstep/time.h"
 
 namespace lockstep {
 namespace {
@@ -316,22 +318,29 @@ TEST(Source, TellsItsLatency) {
   EXPECT_EQ(max, min + 3 * period);
 }
 
-TEST(Source, ShowsNothingFromBeforeAPause) {
-  std::atomic<GstClockTime> last{0};
-  std::atomic<bool> rising{true};
-  Pipeline pipeline(std::string("lockstepsrc name=src sensors=sim?render=stamp") + kSmall,
-                    [&](GstBuffer* buffer) {
-                      rising = rising && (last == 0 || GST_BUFFER_PTS(buffer) > last);
-                      last = GST_BUFFER_PTS(buffer);
-                    });
-  for (int cycle = 0; cycle < 3; ++cycle) {
+TEST(Source, ShowsNothingFromAPause) {
+  std::vector<std::pair<GstClockTime, GstClockTime>> shown;   // PTS, capture time
+  std::vector<std::pair<GstClockTime, GstClockTime>> pauses;  // begin, end
+  // Long exposures: when the pause ends, one has nearly always begun.
+  Pipeline pipeline(
+      "lockstepsrc name=src sensors=sim?render=stamp&exposure-us=30000" + std::string(kSmall),
+      [&](GstBuffer* buffer) {
+        const auto* meta = gst_buffer_get_lockstep_batch_meta(buffer);
+        shown.emplace_back(GST_BUFFER_PTS(buffer), meta->frames[0].capture_time);
+      });
+  for (int cycle = 0; cycle < 4; ++cycle) {
     pipeline.set_state(GST_STATE_PLAYING);
     const int wanted = pipeline.num_buffers + 3;
     ASSERT_TRUE(pipeline.wait_for_buffers(wanted));
     pipeline.set_state(GST_STATE_PAUSED);
-    std::this_thread::sleep_for(std::chrono::milliseconds(150));
+    const auto begin = static_cast<GstClockTime>(monotonic_now().count());
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    pauses.emplace_back(begin, monotonic_now().count());
   }
-  EXPECT_TRUE(rising);
+  pipeline.set_state(GST_STATE_NULL);
+  for (std::size_t i = 1; i < shown.size(); ++i) EXPECT_GT(shown[i].first, shown[i - 1].first);
+  for (const auto& [begin, end] : pauses)
+    for (const auto& [pts, captured] : shown) EXPECT_TRUE(captured <= begin || captured >= end);
 }
 
 TEST(Source, GoesOnAfterAFlush) {
