@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "lockstep/drop_counter.h"
 #include "lockstep/rig.h"
-#include "rig/drop_counter.h"
 #include "rig/feeder.h"
 #include "rig/reviver.h"
 #include "rig/slot_pool.h"

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <array>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <utility>
@@ -14,6 +16,8 @@ namespace lockstep {
 
 /// Counts dropped frames by sensor and reason, and tells of them at most once a second each.
 ///
+/// A rig has one for its sensors; whoever groups frames that come from elsewhere can have one of their own.
+///
 /// \thread  one caller at a time.
 class DropCounter {
  public:
@@ -21,11 +25,13 @@ class DropCounter {
   /// Called with how many were dropped since it was last told of that sensor and reason.
   using Tell = std::function<void(std::size_t sensor, DropReason reason, std::uint64_t count)>;
 
+  /// Forgets everything and counts for sensors 0 to num_sensors - 1 from now on.
   void reset(std::size_t num_sensors) {
     counters_.assign(num_sensors, {});
     untold_ = false;
   }
 
+  /// Counts `count` more; they are told of with the next tell() that is due.
   void add(std::size_t sensor, DropReason reason, std::uint64_t count) {
     auto& counter = counters_[sensor];
     counter.untold[static_cast<std::size_t>(reason)] += count;
@@ -33,6 +39,7 @@ class DropCounter {
   }
 
   /// Tells what is due at `now`; all of it if `all`.
+  /// \units  now: ns of any clock that does not go back.
   void tell(Nanoseconds now, bool all, const Tell& tell) {
     if (!untold_) return;
     untold_ = false;
