@@ -11,15 +11,6 @@
 
 namespace lockstep {
 
-SlotPool::Entry::Entry(std::shared_ptr<Arena> memory, std::size_t num_slots)
-    : arena(std::move(memory)), pixels(num_slots), free(num_slots), num_free(num_slots) {
-  for (std::size_t i = 0; i < num_slots; ++i) {
-    const SlotView view = arena->slot(i);
-    pixels[i] = Pixels{view.data, view.size_bytes, view.fd, view.fd_kind, arena.get(), i};
-    free[i].store(true);
-  }
-}
-
 Result<std::shared_ptr<SlotPool>> SlotPool::make(const MemoryBackend& backend,
                                                  std::size_t num_arenas, std::size_t num_slots,
                                                  std::size_t slot_bytes) {
@@ -39,33 +30,14 @@ Result<std::shared_ptr<SlotPool>> SlotPool::make(const MemoryBackend& backend,
                    ": " + error.what;
       return error;
     }
-    pool->arenas_.push_back(std::make_unique<Entry>(*std::move(arena), num_slots));
+    pool->arenas_.push_back(std::make_unique<ArenaSlots>(*std::move(arena)));
   }
   return pool;
 }
 
-bool SlotPool::is_free(std::size_t arena, std::size_t slot) const {
-  return arenas_[arena]->free[slot].load(std::memory_order_acquire);
-}
-
-bool SlotPool::is_whole(std::size_t arena) const {
-  return arenas_[arena]->num_free.load(std::memory_order_acquire) == num_slots_;
-}
-
-void SlotPool::take(std::size_t arena, std::size_t slot) {
-  arenas_[arena]->free[slot].store(false, std::memory_order_relaxed);
-  arenas_[arena]->num_free.fetch_sub(1, std::memory_order_relaxed);
-}
-
-void SlotPool::give_back(std::size_t arena, std::size_t slot) {
-  arenas_[arena]->free[slot].store(true, std::memory_order_release);
-  arenas_[arena]->num_free.fetch_add(1, std::memory_order_release);
-}
-
 std::shared_ptr<const Pixels> SlotPool::hold(std::size_t arena, std::size_t slot) {
-  return {&arenas_[arena]->pixels[slot], [pool = shared_from_this(), arena, slot](const Pixels*) {
-            pool->give_back(arena, slot);
-          }};
+  return arenas_[arena]->hold(
+      slot, [pool = shared_from_this(), arena, slot] { pool->give_back(arena, slot); });
 }
 
 SlotPool::Ticket::Ticket(std::shared_ptr<SlotPool> pool) : pool_(std::move(pool)) {

@@ -8,6 +8,7 @@
 
 #include "lockstep/frame.h"
 #include "lockstep/memory.h"
+#include "rig/arena_slots.h"
 #include "support/unique_fd.h"
 
 namespace lockstep {
@@ -26,13 +27,13 @@ class SlotPool : public std::enable_shared_from_this<SlotPool> {
 
   std::size_t num_arenas() const { return arenas_.size(); }
   std::size_t num_slots() const { return num_slots_; }
-  const std::shared_ptr<Arena>& arena(std::size_t index) const { return arenas_[index]->arena; }
+  const std::shared_ptr<Arena>& arena(std::size_t index) const { return arenas_[index]->arena(); }
 
-  bool is_free(std::size_t arena, std::size_t slot) const;
+  bool is_free(std::size_t arena, std::size_t slot) const { return arenas_[arena]->is_free(slot); }
   /// Whether every slot of the arena is free.
-  bool is_whole(std::size_t arena) const;
-  void take(std::size_t arena, std::size_t slot);
-  void give_back(std::size_t arena, std::size_t slot);
+  bool is_whole(std::size_t arena) const { return arenas_[arena]->is_whole(); }
+  void take(std::size_t arena, std::size_t slot) { arenas_[arena]->take(slot); }
+  void give_back(std::size_t arena, std::size_t slot) { arenas_[arena]->give_back(slot); }
 
   /// The pixels of a slot that is taken; the slot is given back when the last reference goes.
   std::shared_ptr<const Pixels> hold(std::size_t arena, std::size_t slot);
@@ -59,15 +60,7 @@ class SlotPool : public std::enable_shared_from_this<SlotPool> {
   void want_notice(bool wanted) { wants_notice_.store(wanted); }
 
  private:
-  struct Entry {
-    Entry(std::shared_ptr<Arena> memory, std::size_t num_slots);
-    std::shared_ptr<Arena> arena;
-    std::vector<Pixels> pixels;
-    std::vector<std::atomic<bool>> free;
-    std::atomic<std::size_t> num_free;
-  };
-
-  std::vector<std::unique_ptr<Entry>> arenas_;
+  std::vector<std::unique_ptr<ArenaSlots>> arenas_;
   std::size_t num_slots_ = 0;
   std::atomic<std::size_t> batches_out_{0};
   std::atomic<bool> wants_notice_{false};
