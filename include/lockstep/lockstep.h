@@ -13,5 +13,6 @@
 #include "lockstep/rig.h"
 #include "lockstep/sensor.h"
 #include "lockstep/sensor_spec.h"
+#include "lockstep/slot_dispenser.h"
 #include "lockstep/synchroniser.h"
 #include "lockstep/time.h"
