@@ -31,9 +31,13 @@ void free_lease(gpointer lease) { delete static_cast<Lease*>(lease); }
 
 GstMemory* top_of(GstMemory* memory) { return memory->parent ? memory->parent : memory; }
 
-gpointer lockstep_memory_map(GstMemory* memory, GstMapInfo*, gsize) {
-  const auto* lease = static_cast<const Lease*>(
+const Lease* lease_of(GstMemory* memory) {
+  return static_cast<const Lease*>(
       gst_mini_object_get_qdata(GST_MINI_OBJECT_CAST(top_of(memory)), lease_quark()));
+}
+
+gpointer lockstep_memory_map(GstMemory* memory, GstMapInfo*, gsize) {
+  const Lease* lease = lease_of(memory);
   return lease ? lease->data : nullptr;
 }
 
@@ -129,6 +133,18 @@ GstMemory* memory_of(std::shared_ptr<const Pixels> pixels, gsize size_bytes) {
   lease.data = pixels->data;
   lease.pixels.push_back(std::move(pixels));
   return new_memory(fd, kind, size_bytes, std::move(lease));
+}
+
+std::shared_ptr<const Pixels> pixels_of(GstBuffer* buffer) {
+  if (gst_buffer_n_memory(buffer) != 1) return nullptr;
+  GstMemory* memory = gst_buffer_peek_memory(buffer, 0);
+  // Data of that name on a memory of another allocator would be somebody else's.
+  if (!LOCKSTEP_IS_FD_ALLOCATOR(memory->allocator) &&
+      !LOCKSTEP_IS_DMABUF_ALLOCATOR(memory->allocator))
+    return nullptr;
+  const Lease* lease = lease_of(memory);
+  if (!lease || lease->arena || lease->pixels.size() != 1 || memory->offset != 0) return nullptr;
+  return lease->pixels.front();
 }
 
 GstMemory* memory_of(const std::shared_ptr<Arena>& arena,

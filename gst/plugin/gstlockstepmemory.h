@@ -17,7 +17,12 @@ namespace lockstep {
 /// \shape  `size_bytes` from the start of the pixels.
 GstMemory* memory_of(std::shared_ptr<const Pixels> pixels, gsize size_bytes);
 
-/// A whole arena as one read-only GstMemory, which keeps the frames in it.
+/// The pixels behind a buffer whose one memory memory_of(pixels) made, or is shared from such a one; null for any other
+/// buffer, also for one that begins further on in the pixels.
+std::shared_ptr<const Pixels> pixels_of(GstBuffer* buffer);
+
+/// A whole arena as one read-only GstMemory, which keeps the frames in it: a rig's arena or a dispenser's, any that all
+/// frames lie in. Those that are null are missing.
 ///
 /// \shape  num_slots x slot_stride bytes.
 GstMemory* memory_of(const std::shared_ptr<Arena>& arena,
