@@ -2,12 +2,13 @@
 #include <gst/gst.h>
 
 #include "gstlockstepdemux.h"
+#include "gstlockstepmux.h"
 #include "gstlockstepsrc.h"
 #include "gstlocksteptiler.h"
 
 static gboolean plugin_init(GstPlugin* plugin) {
   return GST_ELEMENT_REGISTER(lockstepsrc, plugin) && GST_ELEMENT_REGISTER(locksteptiler, plugin) &&
-         GST_ELEMENT_REGISTER(lockstepdemux, plugin);
+         GST_ELEMENT_REGISTER(lockstepdemux, plugin) && GST_ELEMENT_REGISTER(lockstepmux, plugin);
 }
 
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, lockstep,

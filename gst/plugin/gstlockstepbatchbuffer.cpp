@@ -14,40 +14,8 @@
 namespace lockstep {
 namespace {
 
-GstVideoMeta* add_video_meta(GstBuffer* buffer, const GstVideoInfo& info, const Layout& layout,
-                             gsize slot_offset) {
-  gsize offsets[GST_VIDEO_MAX_PLANES] = {};
-  gint strides[GST_VIDEO_MAX_PLANES] = {};
-  for (std::size_t p = 0; p < layout.num_planes; ++p) {
-    offsets[p] = slot_offset + layout.planes[p].offset_bytes;
-    strides[p] = static_cast<gint>(layout.planes[p].stride_bytes);
-  }
-  return gst_buffer_add_video_meta_full(
-      buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_INFO_FORMAT(&info), GST_VIDEO_INFO_WIDTH(&info),
-      GST_VIDEO_INFO_HEIGHT(&info), static_cast<guint>(layout.num_planes), offsets, strides);
-}
-
 GstClockTime running_time(Nanoseconds captured, const BatchWrapper::Timing& timing) {
   return static_cast<GstClockTime>(std::max<gint64>(captured.count() + timing.offset, 0));
-}
-
-void describe(GstLockstepFrame* described, const Frame& frame) {
-  const FrameInfo& info = frame.info;
-  described->state = static_cast<GstLockstepFrameState>(frame.state);
-  described->sensor = info.sensor;
-  if (frame.state == FrameState::missing) return;
-  described->sequence = info.sequence;
-  described->capture_time = static_cast<GstClockTime>(info.captured.since_epoch.count());
-  described->clock = static_cast<GstLockstepClock>(info.captured.clock);
-  described->reference_point = static_cast<GstLockstepReferencePoint>(info.reference);
-  described->exposure = static_cast<GstClockTime>(info.settings.exposure.count());
-  described->frame_duration = static_cast<GstClockTime>(info.settings.frame_duration.count());
-  described->analogue_gain = info.settings.analogue_gain;
-  described->digital_gain = info.settings.digital_gain;
-  described->red_gain = info.settings.red_gain;
-  described->blue_gain = info.settings.blue_gain;
-  described->settings_revision = info.settings_revision;
-  described->copies = info.copies;
 }
 
 // The enumerations of the C library are the library's own, value for value.
@@ -61,6 +29,37 @@ static_assert(int{GST_LOCKSTEP_REFERENCE_POINT_ARRIVAL} ==
               static_cast<int>(ReferencePoint::arrival));
 
 }  // namespace
+
+GstVideoMeta* add_video_meta(GstBuffer* buffer, const GstVideoInfo& info, const Layout& layout,
+                             gsize slot_offset) {
+  gsize offsets[GST_VIDEO_MAX_PLANES] = {};
+  gint strides[GST_VIDEO_MAX_PLANES] = {};
+  for (std::size_t p = 0; p < layout.num_planes; ++p) {
+    offsets[p] = slot_offset + layout.planes[p].offset_bytes;
+    strides[p] = static_cast<gint>(layout.planes[p].stride_bytes);
+  }
+  return gst_buffer_add_video_meta_full(
+      buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_INFO_FORMAT(&info), GST_VIDEO_INFO_WIDTH(&info),
+      GST_VIDEO_INFO_HEIGHT(&info), static_cast<guint>(layout.num_planes), offsets, strides);
+}
+
+void describe(GstLockstepFrame* described, FrameState state, const FrameInfo& info) {
+  described->state = static_cast<GstLockstepFrameState>(state);
+  described->sensor = info.sensor;
+  if (state == FrameState::missing) return;
+  described->sequence = info.sequence;
+  described->capture_time = static_cast<GstClockTime>(info.captured.since_epoch.count());
+  described->clock = static_cast<GstLockstepClock>(info.captured.clock);
+  described->reference_point = static_cast<GstLockstepReferencePoint>(info.reference);
+  described->exposure = static_cast<GstClockTime>(info.settings.exposure.count());
+  described->frame_duration = static_cast<GstClockTime>(info.settings.frame_duration.count());
+  described->analogue_gain = info.settings.analogue_gain;
+  described->digital_gain = info.settings.digital_gain;
+  described->red_gain = info.settings.red_gain;
+  described->blue_gain = info.settings.blue_gain;
+  described->settings_revision = info.settings_revision;
+  described->copies = info.copies;
+}
 
 BufferPtr BatchWrapper::wrap(Batch batch, const Timing& timing) {
   BufferPtr buffer(gst_buffer_new());
@@ -77,7 +76,7 @@ BufferPtr BatchWrapper::wrap(Batch batch, const Timing& timing) {
   const Layout* layout = nullptr;
   for (std::size_t i = 0; i < batch.frames.size(); ++i) {
     const Frame& frame = batch.frames[i];
-    describe(&meta->frames[i], frame);
+    describe(&meta->frames[i], frame.state, frame.info);
     if (!frame.pixels) continue;
     meta->frames[i].buffer = wrap_frame(frame, timing);
     if (!batch.contiguous()) continue;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <gst/lockstep/gstlockstepbatchmeta.h>
 #include <gst/video/video.h>
 
 #include <vector>
@@ -9,6 +10,13 @@
 #include "lockstep/frame.h"
 
 namespace lockstep {
+
+/// Says with a GstVideoMeta where the planes of a frame lie, its slot beginning at `slot_offset` of the buffer's memory.
+GstVideoMeta* add_video_meta(GstBuffer* buffer, const GstVideoInfo& info, const Layout& layout,
+                             gsize slot_offset);
+
+/// Fills in what a batch meta tells of a frame, all but its buffer.
+void describe(GstLockstepFrame* described, FrameState state, const FrameInfo& info);
 
 /// Turns batches into buffers as the pipeline has them: a GstLockstepBatchMeta whose frames are ordinary buffers.
 class BatchWrapper {

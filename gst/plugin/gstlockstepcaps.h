@@ -27,6 +27,11 @@
   "video/x-raw(memory:DMABuf, " GST_CAPS_FEATURE_META_GST_LOCKSTEP_BATCH_META              \
   "), " LOCKSTEP_VIDEO_FIELDS ", batch-size = (int) [ 1, max ]"
 
+/// Caps of a batch of frames of several kinds: a field `streams` has the caps of each slot, for pad templates.
+#define LOCKSTEP_MIXED_CAPS                                    \
+  "video/x-raw(" GST_CAPS_FEATURE_META_GST_LOCKSTEP_BATCH_META \
+  "), framerate = (fraction) [ 0/1, max ], batch-size = (int) [ 1, max ]"
+
 namespace lockstep {
 
 /// What the caps of a batch say.

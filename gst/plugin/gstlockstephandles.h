@@ -39,6 +39,8 @@ class MappedFrame {
 
   explicit operator bool() const { return mapped_; }
   const GstVideoFrame& operator*() const { return frame_; }
+  /// For functions that write into it.
+  GstVideoFrame* frame() { return &frame_; }
 
  private:
   GstVideoFrame frame_{};

@@ -1,49 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "gstlockstepsrcsettings.h"
 
-#include <algorithm>
 #include <utility>
+
+#include "gstlockstepenums.h"
 
 namespace lockstep {
 namespace {
 
 constexpr guint kDefaultNumSensors = 4;
 
-GType layout_type() {
-  static const GEnumValue values[] = {
-      {static_cast<int>(BatchLayout::automatic), "Contiguous where that is free", "auto"},
-      {static_cast<int>(BatchLayout::contiguous),
-       "Always contiguous, copying once what lies elsewhere", "contiguous"},
-      {static_cast<int>(BatchLayout::reference), "Always by reference, never a copy", "reference"},
-      {0, nullptr, nullptr}};
-  static const GType type = g_enum_register_static("GstLockstepBatchLayout", values);
-  return type;
-}
-
-GType on_missing_type() {
-  static const GEnumValue values[] = {
-      {static_cast<int>(OnMissing::partial), "The batch leaves with that slot empty", "partial"},
-      {static_cast<int>(OnMissing::repeat), "The sensor's last frame again, marked as repeated",
-       "repeat"},
-      {static_cast<int>(OnMissing::drop), "The batch does not leave; its frames are counted",
-       "drop"},
-      {0, nullptr, nullptr}};
-  static const GType type = g_enum_register_static("GstLockstepOnMissing", values);
-  return type;
-}
-
 std::string string_of(const GValue* value) {
   const gchar* text = g_value_get_string(value);
   return text ? text : "";
-}
-
-std::optional<Nanoseconds> optional_time(guint64 value) {
-  if (value == GST_CLOCK_TIME_NONE) return std::nullopt;
-  return Nanoseconds(std::min<guint64>(value, G_MAXINT64));
-}
-
-GParamFlags flags(GParamFlags mutability = GParamFlags(0)) {
-  return GParamFlags(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | mutability);
 }
 
 }  // namespace
@@ -90,49 +59,49 @@ void install_src_properties(GObjectClass* object_class) {
                           "The sensors in slot order, separated by ';': sim?option=value&..., "
                           "v4l2:/dev/video0?io=auto. One sim alone stands for num-sensors of them; "
                           "empty: simulated sensors. `lockstep sensors` lists what there is",
-                          "", flags()));
+                          "", writable()));
   g_object_class_install_property(
       object_class, PROP_NUM_SENSORS,
       g_param_spec_uint("num-sensors", "Number of sensors",
                         "Number of sensors, 1 to 64. If not set: as many as `sensors` names, or 4 "
                         "simulated ones where it names none",
-                        0, G_MAXUINT, kDefaultNumSensors, flags()));
+                        0, G_MAXUINT, kDefaultNumSensors, writable()));
   g_object_class_install_property(
       object_class, PROP_MEMORY,
       g_param_spec_string(
           "memory", "Memory",
           "Memory of the batches: memfd (shared memory, one fd per slot) or udmabuf "
           "(the same, each slot a dma-buf that devices can import)",
-          "memfd", flags()));
+          "memfd", writable()));
   g_object_class_install_property(
       object_class, PROP_LAYOUT,
       g_param_spec_enum("layout", "Layout", "Whether each batch is one block of memory",
-                        layout_type(), static_cast<int>(BatchLayout::automatic), flags()));
+                        layout_type(), static_cast<int>(BatchLayout::automatic), writable()));
   g_object_class_install_property(
       object_class, PROP_SYNC_TOLERANCE,
       g_param_spec_uint64("sync-tolerance", "Synchronisation tolerance",
                           "Most that the capture times within one batch may differ, in ns, up to "
                           "10 s (18446744073709551615: half a frame period)",
-                          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, flags(playing)));
+                          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, writable(playing)));
   g_object_class_install_property(
       object_class, PROP_MAX_WAIT,
       g_param_spec_uint64(
           "max-wait", "Longest wait",
           "How long the first frame of a batch waits for the last, in ns, up to 10 s "
           "(18446744073709551615: one frame period)",
-          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, flags(playing)));
+          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, writable(playing)));
   g_object_class_install_property(
       object_class, PROP_ON_MISSING,
-      g_param_spec_enum("on-missing", "On missing",
-                        "What becomes of a batch that lacks a frame after max-wait",
-                        on_missing_type(), static_cast<int>(OnMissing::partial), flags(playing)));
+      g_param_spec_enum(
+          "on-missing", "On missing", "What becomes of a batch that lacks a frame after max-wait",
+          on_missing_type(), static_cast<int>(OnMissing::partial), writable(playing)));
   g_object_class_install_property(
       object_class, PROP_MAX_BATCHES,
       g_param_spec_uint(
           "max-batches", "Most batches",
           "Batches that may be downstream at once, 1 to 64; while all are, frames are "
           "dropped and counted",
-          0, G_MAXUINT, 4, flags()));
+          0, G_MAXUINT, 4, writable()));
   g_object_class_install_property(
       object_class, PROP_STATS,
       g_param_spec_boxed(

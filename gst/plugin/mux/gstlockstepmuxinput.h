@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <gst/gst.h>
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gstlockstepmuxframe.h"
+#include "gstlockstepslotpool.h"
+#include "lockstep/drop_counter.h"
+#include "lockstep/rig.h"
+
+namespace lockstep {
+
+/// One pad of a lockstepmux and what the mux knows of it. All of it under the element's mutex.
+struct MuxInput {
+  explicit MuxInput(guint pad_index, std::string pad_name)
+      : index(pad_index), name(std::move(pad_name)) {
+    drops.reset(1);
+    counts.name = name;
+    counts.io = "no frame yet";
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+  }
+
+  guint index = 0;  ///< Of the pad, as in sink_3.
+  std::string name;
+  std::size_t sensor = 0;           ///< Its place in the synchroniser: the order of the pads.
+  std::optional<std::size_t> slot;  ///< Since the last caps; nothing before.
+
+  std::shared_ptr<const FrameKind> kind;  ///< Null until its first caps.
+  GstSegment segment;
+  std::shared_ptr<SlotOutlet> outlet;  ///< Of the slots it was offered; null where none were.
+  GstFlowReturn flow = GST_FLOW_FLUSHING;
+  bool eos = false;
+
+  std::deque<std::pair<std::uint64_t, MuxFrame>> waiting;  ///< For partners, by token.
+  std::size_t most_queued = 1;                             ///< That may wait.
+  std::condition_variable space;                           ///< Fewer wait, or `flow` changed.
+
+  std::optional<MuxFrame> last;  ///< For on-missing=repeat.
+  std::uint64_t num_frames = 0;  ///< That came.
+  std::optional<Nanoseconds>
+      capture_offset;         ///< Arrival minus capture time, sync-mode=capture-time.
+  bool told_stalled = false;  ///< Users know that it is not waited for.
+  std::vector<bool> warned = std::vector<bool>(kNumDropReasons, false);
+  RigStats::PerSensor counts;
+  DropCounter drops;
+
+  bool is_full() const { return waiting.size() >= most_queued; }
+  /// Takes a frame that is there out of `waiting`.
+  MuxFrame take(std::uint64_t token);
+};
+
+using MuxInputPtr = std::shared_ptr<MuxInput>;
+
+}  // namespace lockstep
