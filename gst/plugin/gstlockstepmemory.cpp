@@ -20,6 +20,7 @@ struct Lease {
   std::byte* data = nullptr;
   std::vector<std::shared_ptr<const lockstep::Pixels>> pixels;
   std::shared_ptr<lockstep::Arena> arena;
+  bool written_upstream = false;  // See slot_memory_of().
 };
 
 GQuark lease_quark() {
@@ -42,6 +43,28 @@ gpointer lockstep_memory_map(GstMemory* memory, GstMapInfo*, gsize) {
 }
 
 void lockstep_memory_unmap(GstMemory*, GstMapInfo*) {}
+
+GstMemoryCopyFunction copy_for_real = nullptr;
+
+// A slot that is still mapped for writing when it is copied is one that its writer has filled and keeps to read from, as
+// decoders keep references: the copy is the slot once more, for reading only. Any other copy is one.
+GstMemory* lockstep_memory_copy(GstMemory* memory, gssize offset, gssize size) {
+  const Lease* lease = lease_of(memory);
+  const bool being_written =
+      (g_atomic_int_get(&GST_MINI_OBJECT_CAST(memory)->lockstate) & int{GST_LOCK_FLAG_WRITE}) != 0;
+  const bool whole =
+      !memory->parent && offset == 0 && (size == -1 || static_cast<gsize>(size) == memory->size);
+  if (!lease || !lease->written_upstream || !being_written || !whole)
+    return copy_for_real(memory, offset, size);
+  GstMemory* again = lockstep::memory_of(lease->pixels.front(), memory->size);
+  GST_MINI_OBJECT_FLAG_SET(again, GST_MEMORY_FLAG_READONLY);
+  return again;
+}
+
+void install_copy(GstAllocator* allocator) {
+  copy_for_real = allocator->mem_copy;
+  allocator->mem_copy = lockstep_memory_copy;
+}
 
 // Tells the dma-buf's exporter that the CPU begins or ends to touch it; where caches are coherent this does nothing.
 void sync_dmabuf(GstMemory* memory, const GstMapInfo* map, guint64 when) {
@@ -78,6 +101,7 @@ static void lockstep_fd_allocator_class_init(LockstepFdAllocatorClass*) {}
 static void lockstep_fd_allocator_init(LockstepFdAllocator* self) {
   GST_ALLOCATOR_CAST(self)->mem_map_full = lockstep_memory_map;
   GST_ALLOCATOR_CAST(self)->mem_unmap_full = lockstep_memory_unmap;
+  install_copy(GST_ALLOCATOR_CAST(self));
 }
 
 #define LOCKSTEP_TYPE_DMABUF_ALLOCATOR (lockstep_dmabuf_allocator_get_type())
@@ -93,6 +117,7 @@ static void lockstep_dmabuf_allocator_class_init(LockstepDmabufAllocatorClass*) 
 static void lockstep_dmabuf_allocator_init(LockstepDmabufAllocator* self) {
   GST_ALLOCATOR_CAST(self)->mem_map_full = lockstep_dmabuf_map;
   GST_ALLOCATOR_CAST(self)->mem_unmap_full = lockstep_dmabuf_unmap;
+  install_copy(GST_ALLOCATOR_CAST(self));
 }
 
 namespace lockstep {
@@ -124,15 +149,25 @@ GstMemory* new_memory(int fd, FdKind kind, gsize size_bytes, Lease lease) {
   return memory;
 }
 
-}  // namespace
-
-GstMemory* memory_of(std::shared_ptr<const Pixels> pixels, gsize size_bytes) {
+GstMemory* memory_of(std::shared_ptr<const Pixels> pixels, gsize size_bytes,
+                     bool written_upstream) {
   const int fd = pixels->fd;
   const FdKind kind = pixels->fd_kind;
   Lease lease;
   lease.data = pixels->data;
   lease.pixels.push_back(std::move(pixels));
+  lease.written_upstream = written_upstream;
   return new_memory(fd, kind, size_bytes, std::move(lease));
+}
+
+}  // namespace
+
+GstMemory* memory_of(std::shared_ptr<const Pixels> pixels, gsize size_bytes) {
+  return memory_of(std::move(pixels), size_bytes, false);
+}
+
+GstMemory* slot_memory_of(std::shared_ptr<const Pixels> pixels, gsize size_bytes) {
+  return memory_of(std::move(pixels), size_bytes, true);
 }
 
 std::shared_ptr<const Pixels> pixels_of(GstBuffer* buffer) {

@@ -228,7 +228,8 @@ static GstFlowReturn lockstep_slot_pool_acquire_buffer(GstBufferPool* pool, GstB
       needs_slot && may_wait ? state.outlet->wait_and_take(flushing) : state.outlet->take();
   if (pixels) {
     *buffer = gst_buffer_new();
-    gst_buffer_append_memory(*buffer, lockstep::memory_of(*std::move(pixels), layout.info.size));
+    gst_buffer_append_memory(*buffer,
+                             lockstep::slot_memory_of(*std::move(pixels), layout.info.size));
   } else if (!needs_slot) {
     GST_DEBUG_OBJECT(pool, "ordinary memory for a slot: %s", pixels.error().what.c_str());
     GstAllocationParams ordinary = layout.params;

@@ -296,7 +296,10 @@ std::optional<Nanoseconds> running_offset(GstLockstepMux* self) {
 
 // Waits until the pad may have one more frame; what stands in the way of taking it otherwise.
 GstFlowReturn wait_for_space(State& state, MuxInput& input, Lock& lock) {
-  const auto stopped = [&] { return input.flow != GST_FLOW_OK ? input.flow : state.flow; };
+  const auto stopped = [&] {
+    const GstFlowReturn flow = input.flow;
+    return flow != GST_FLOW_OK ? flow : state.flow;
+  };
   input.space.wait(lock, [&] {
     return stopped() != GST_FLOW_OK || !input.is_full() ||
            state.settings.late_policy == lockstep::LatePolicy::leaky;
@@ -789,8 +792,13 @@ gboolean propose_allocation(GstAggregator* aggregator, GstAggregatorPad* pad, Gs
 // --- Pads ---
 
 gboolean activate_mode(GstPad* pad, GstObject* parent, GstPadMode mode, gboolean active) {
-  auto* self = GST_LOCKSTEP_MUX(parent);
-  set_flow(self, *input_of(pad), active ? GST_FLOW_OK : GST_FLOW_FLUSHING);
+  const GstFlowReturn flow = active ? GST_FLOW_OK : GST_FLOW_FLUSHING;
+  if (parent) {
+    set_flow(GST_LOCKSTEP_MUX(parent), *input_of(pad), flow);
+  } else {
+    // GstAggregator activates a pad before it is the element's: nobody waits on it yet.
+    input_of(pad)->flow = flow;
+  }
   return GST_LOCKSTEP_MUX_PAD(pad)->activate_mode(pad, parent, mode, active);
 }
 

@@ -3,6 +3,7 @@
 
 #include <gst/gst.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -37,7 +38,7 @@ struct MuxInput {
   std::shared_ptr<const FrameKind> kind;  ///< Null until its first caps.
   GstSegment segment;
   std::shared_ptr<SlotOutlet> outlet;  ///< Of the slots it was offered; null where none were.
-  GstFlowReturn flow = GST_FLOW_FLUSHING;
+  std::atomic<GstFlowReturn> flow{GST_FLOW_FLUSHING};  ///< What the pad answers to buffers.
   bool eos = false;
 
   std::deque<std::pair<std::uint64_t, MuxFrame>> waiting;  ///< For partners, by token.
