@@ -103,6 +103,25 @@ std::optional<BatchInfo> parse_batch_caps(const GstCaps* caps) {
   return info;
 }
 
+guint batch_size_of(const GstCaps* caps) {
+  gint batch_size = 0;
+  if (!gst_caps_features_contains(gst_caps_get_features(caps, 0),
+                                  GST_CAPS_FEATURE_META_GST_LOCKSTEP_BATCH_META) ||
+      !gst_structure_get_int(gst_caps_get_structure(caps, 0), "batch-size", &batch_size))
+    return 0;
+  return static_cast<guint>(std::max(batch_size, 0));
+}
+
+CapsPtr frame_caps_of_slot(const GstCaps* batch_caps, guint slot) {
+  const GValue* streams = gst_structure_get_value(gst_caps_get_structure(batch_caps, 0), "streams");
+  if (!streams) return frame_caps_of(batch_caps);
+  if (!GST_VALUE_HOLDS_ARRAY(streams) || slot >= gst_value_array_get_size(streams))
+    return CapsPtr(gst_caps_new_empty());
+  const GValue* stream = gst_value_array_get_value(streams, slot);
+  if (!GST_VALUE_HOLDS_CAPS(stream)) return CapsPtr(gst_caps_new_empty());
+  return CapsPtr(gst_caps_ref(const_cast<GstCaps*>(gst_value_get_caps(stream))));
+}
+
 CapsPtr batch_caps_of(std::span<const FormatOffer> offers, guint batch_size, bool dmabuf) {
   CapsPtr caps(gst_caps_new_empty());
   for (bool with_dmabuf : {true, false}) {

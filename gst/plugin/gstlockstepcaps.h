@@ -48,6 +48,13 @@ struct BatchInfo {
 /// Reads fixed caps of a batch; nothing if they are none or of a format that is not ours.
 std::optional<BatchInfo> parse_batch_caps(const GstCaps* caps);
 
+/// The number of slots that fixed caps of a batch tell, be its frames of one kind or of several; 0 if they are none.
+guint batch_size_of(const GstCaps* caps);
+
+/// Caps of the frames in one slot of a batch of these fixed caps. EMPTY where they do not tell, because nothing is known
+/// of that slot yet, or there is none.
+CapsPtr frame_caps_of_slot(const GstCaps* batch_caps, guint slot);
+
 /// Caps of batches of what `offers` allow, in their order; twice, with memory:DMABuf first, where
 /// the frames are dma-bufs.
 CapsPtr batch_caps_of(std::span<const FormatOffer> offers, guint batch_size, bool dmabuf);

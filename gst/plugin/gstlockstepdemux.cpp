@@ -14,6 +14,8 @@
  * Each buffer also has a #GstLockstepBatchMeta of one slot, without a frame, that tells all about
  * it: state, sequence, capture time, exposure, gains, settings revision, copies.
  *
+ * Frames of a batch may be of several formats and sizes: each pad has the caps of its own.
+ *
  * Batches of dma-bufs become video/x-raw(memory:DMABuf) where the next element takes that, and
  * video/x-raw elsewhere.
  *
@@ -62,7 +64,7 @@ using Outputs = std::vector<std::shared_ptr<Output>>;
 struct State {
   Outputs outputs;                                   // Object lock; in slot order.
   GstFlowCombiner* flows = gst_flow_combiner_new();  // Object lock.
-  lockstep::CapsPtr frame_caps;                      // Streaming thread.
+  lockstep::CapsPtr batch_caps;                      // Streaming thread; null before caps.
   guint batch_size = 0;                              // Streaming thread; 0 before caps.
 
   State() = default;
@@ -71,8 +73,9 @@ struct State {
   State& operator=(const State&) = delete;
 };
 
-GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS,
-                                                             GST_STATIC_CAPS(LOCKSTEP_BATCH_CAPS));
+GstStaticPadTemplate sink_template =
+    GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS,
+                            GST_STATIC_CAPS(LOCKSTEP_BATCH_CAPS "; " LOCKSTEP_MIXED_CAPS));
 GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE("src_%u", GST_PAD_SRC, GST_PAD_REQUEST,
                                                             GST_STATIC_CAPS(LOCKSTEP_FRAME_CAPS));
 
@@ -125,9 +128,10 @@ gboolean repeat_sticky(GstPad*, GstEvent** event, gpointer pad) {
   }
 }
 
-// Tells a pad the caps of its frames: as dma-bufs if they are and the next element takes them.
+// Tells a pad the caps of its frames, if they are known: as dma-bufs if they are and the next element takes them.
 void negotiate(GstLockstepDemux* self, Output& output) {
-  lockstep::CapsPtr caps(gst_caps_ref(self->state->frame_caps.get()));
+  lockstep::CapsPtr caps = lockstep::frame_caps_of_slot(self->state->batch_caps.get(), output.slot);
+  if (gst_caps_is_empty(caps.get())) return;
   if (!gst_pad_peer_query_accept_caps(output.pad, caps.get())) {
     lockstep::CapsPtr plain(gst_caps_copy(caps.get()));
     gst_caps_set_features_simple(plain.get(), nullptr);
@@ -142,7 +146,7 @@ void catch_up(GstLockstepDemux* self, const Outputs& outputs) {
     const bool is_new = !std::exchange(output->started, true);
     if (is_new) start(self, *output);
     if (gst_pad_check_reconfigure(output->pad)) output->negotiated = false;
-    if (self->state->frame_caps && !std::exchange(output->negotiated, true))
+    if (self->state->batch_caps && !std::exchange(output->negotiated, true))
       negotiate(self, *output);
     if (is_new) gst_pad_sticky_events_foreach(self->sink, repeat_sticky, output->pad);
   }
@@ -160,10 +164,10 @@ bool has_slots_for(GstLockstepDemux* self, const Outputs& outputs) {
 }
 
 bool take_caps(GstLockstepDemux* self, GstCaps* caps, const Outputs& outputs) {
-  auto batch = lockstep::parse_batch_caps(caps);
-  if (!batch) return false;
-  self->state->frame_caps = lockstep::frame_caps_of(caps);
-  self->state->batch_size = batch->batch_size;
+  const guint batch_size = lockstep::batch_size_of(caps);
+  if (batch_size == 0) return false;
+  self->state->batch_caps.reset(gst_caps_ref(caps));
+  self->state->batch_size = batch_size;
   if (!has_slots_for(self, outputs)) return false;
   for (const auto& output : outputs) output->negotiated = false;
   catch_up(self, outputs);
@@ -202,13 +206,18 @@ gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
 }
 
 // What the next elements take, as caps of batches: system memory can be had from dma-bufs too.
+// Frames of several kinds are taken only where every one of them takes any: which gets what is not known before.
 lockstep::CapsPtr batch_caps_for(GstLockstepDemux* self) {
-  lockstep::CapsPtr caps(gst_static_pad_template_get_caps(&sink_template));
+  lockstep::CapsPtr caps(gst_caps_from_string(LOCKSTEP_BATCH_CAPS));
+  const lockstep::CapsPtr any(gst_caps_from_string("video/x-raw, " LOCKSTEP_VIDEO_FIELDS));
+  bool take_any = true;
   for (const auto& output : outputs_of(self)) {
     lockstep::CapsPtr frames(gst_pad_peer_query_caps(output->pad, nullptr));
     lockstep::CapsPtr batches = lockstep::batch_caps_for_frames(frames.get());
     caps.reset(gst_caps_intersect_full(caps.get(), batches.get(), GST_CAPS_INTERSECT_FIRST));
+    take_any = take_any && gst_caps_is_subset(any.get(), frames.get());
   }
+  if (take_any) gst_caps_append(caps.get(), gst_caps_from_string(LOCKSTEP_MIXED_CAPS));
   return caps;
 }
 
@@ -361,7 +370,7 @@ GstStateChangeReturn change_state(GstElement* element, GstStateChange transition
   GST_OBJECT_LOCK(self);
   gst_flow_combiner_reset(self->state->flows);
   GST_OBJECT_UNLOCK(self);
-  self->state->frame_caps.reset();
+  self->state->batch_caps.reset();
   self->state->batch_size = 0;
   return changed;
 }

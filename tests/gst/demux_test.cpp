@@ -74,6 +74,37 @@ TEST(Demux, GivesEachPadTheVeryMemoryOfItsSlot) {
   }
 }
 
+// Caps of a batch whose slot 0 holds NV12, slot 1 something smaller and slot 2 nothing yet.
+const char* const kMixedCaps =
+    "video/x-raw(meta:GstLockstepBatchMeta), framerate=30/1, batch-size=3, streams=(GstCaps)<"
+    "[video/x-raw, format=NV12, width=160, height=90, framerate=30/1], "
+    "[video/x-raw, format=I420, width=80, height=60, framerate=15/1], [EMPTY]>";
+
+TEST(Demux, GivesEachPadTheCapsOfItsOwnSlot) {
+  Demux demux{0, 1, 2};
+  gst_harness_set_src_caps_str(demux.sink.get(), kMixedCaps);
+  gst_harness_push(demux.sink.get(), make_batch(all_fresh(kFormat, 3)).release());
+  for (guint slot : {0u, 1u}) {
+    CapsPtr caps = demux.caps(slot);
+    ASSERT_TRUE(caps);
+    CapsPtr wanted(gst_caps_from_string(
+        slot == 0 ? "video/x-raw, format=NV12, width=160, height=90, framerate=30/1"
+                  : "video/x-raw, format=I420, width=80, height=60, framerate=15/1"));
+    EXPECT_TRUE(gst_caps_is_equal(caps.get(), wanted.get())) << slot;
+  }
+  EXPECT_FALSE(demux.caps(2));
+}
+
+TEST(Demux, TakesSeveralKindsOnlyIfWhatFollowsTakesAny) {
+  CapsPtr mixed(gst_caps_from_string(kMixedCaps));
+  Demux demux;
+  demux.add(0);
+  EXPECT_TRUE(gst_pad_peer_query_accept_caps(demux.sink->srcpad, mixed.get()));
+  demux.add(1, "video/x-raw, format=NV12");
+  CapsPtr taken(gst_pad_peer_query_caps(demux.sink->srcpad, nullptr));
+  EXPECT_FALSE(gst_caps_is_subset(mixed.get(), taken.get()));
+}
+
 TEST(Demux, GivesTheFrameItselfWhereTheBatchIsNotShared) {
   Demux demux{0};
   play(demux.sink.get(), kFormat, 1);
