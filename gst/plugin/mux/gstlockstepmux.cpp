@@ -41,6 +41,7 @@
 #include <string>
 #include <utility>
 
+#include "gstlockstepanalytics.h"
 #include "gstlockstepcaps.h"
 #include "gstlockstepcollator.h"
 #include "gstlocksteperror.h"
@@ -100,6 +101,7 @@ struct State {
   bool must_negotiate = true;
   std::optional<lockstep::Error> refused;  // Why its caps were not taken.
   int num_refused = 0;                     // Sets in a row that were.
+  lockstep::AnalyticsBatches analytics;
   GstClockTime last_pts = 0;
   GstClockTime duration = GST_CLOCK_TIME_NONE;
 
@@ -122,9 +124,9 @@ using Lock = std::unique_lock<std::mutex>;
 
 GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
     "sink_%u", GST_PAD_SINK, GST_PAD_REQUEST, GST_STATIC_CAPS(LOCKSTEP_FRAME_CAPS));
-GstStaticPadTemplate src_template =
-    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS,
-                            GST_STATIC_CAPS(LOCKSTEP_BATCH_CAPS "; " LOCKSTEP_MIXED_CAPS));
+GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS,
+    GST_STATIC_CAPS(LOCKSTEP_BATCH_CAPS "; " LOCKSTEP_MIXED_CAPS LOCKSTEP_ANALYTICS_CAPS));
 
 }  // namespace
 
@@ -528,6 +530,7 @@ GstFlowReturn negotiate(GstLockstepMux* self, const MuxSet& set) {
   state.must_negotiate = !negotiated;
   if (negotiated) {
     state.num_refused = 0;
+    state.analytics.begin(set);
     Lock lock(state.mutex);
     arrange_slots(state);
     return GST_FLOW_OK;
@@ -623,6 +626,7 @@ GstFlowReturn push(GstLockstepMux* self, MuxSet set) {
     lockstep::post_error(GST_ELEMENT(self), batch.error());
     return GST_FLOW_ERROR;
   }
+  state.analytics.describe(batch->buffer.get());
   count(state, tally, *batch);
   GST_OBJECT_LOCK(self);
   GST_AGGREGATOR_PAD(GST_AGGREGATOR_SRC_PAD(self))->segment.position = state.last_pts;

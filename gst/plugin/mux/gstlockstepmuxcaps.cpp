@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "gstlockstepanalytics.h"
 #include "gstlockstepcaps.h"
 
 namespace lockstep {
@@ -62,22 +63,13 @@ CapsPtr uniform_caps(const Slots& slots, Fraction rate) {
   return caps;
 }
 
-// Frames of several kinds: a field `streams` says for each slot what it holds, EMPTY where it is not known yet.
+// Frames of several kinds: a field `streams` says for each slot what it holds.
 CapsPtr mixed_caps(const Slots& slots, Fraction rate) {
   CapsPtr caps(gst_caps_new_empty());
   gst_caps_append_structure_full(caps.get(), gst_structure_new_empty("video/x-raw"),
                                  features_of(false));
   add_batch_fields(caps.get(), slots.size(), rate);
-  GValue streams = G_VALUE_INIT;
-  g_value_init(&streams, GST_TYPE_ARRAY);
-  for (const auto& slot : slots) {
-    GValue stream = G_VALUE_INIT;
-    g_value_init(&stream, GST_TYPE_CAPS);
-    CapsPtr of_slot(slot.kind ? gst_caps_ref(slot.kind->caps.get()) : gst_caps_new_empty());
-    gst_value_set_caps(&stream, of_slot.get());
-    gst_value_array_append_and_take_value(&streams, &stream);
-  }
-  gst_structure_take_value(gst_caps_get_structure(caps.get(), 0), "streams", &streams);
+  set_streams(gst_caps_get_structure(caps.get(), 0), slots);
   return caps;
 }
 
@@ -113,7 +105,27 @@ std::string remedy(const Slots& slots) {
   return "";
 }
 
+bool takes_analytics(const GstCaps* caps) {
+  MuxSet set;
+  set.slots.resize(1);
+  const CapsPtr analytics = AnalyticsBatches::caps_of(set);
+  return analytics && gst_caps_is_subset(analytics.get(), caps);
+}
+
 }  // namespace
+
+void set_streams(GstStructure* structure, const Slots& slots) {
+  GValue streams = G_VALUE_INIT;
+  g_value_init(&streams, GST_TYPE_ARRAY);
+  for (const auto& slot : slots) {
+    GValue stream = G_VALUE_INIT;
+    g_value_init(&stream, GST_TYPE_CAPS);
+    CapsPtr of_slot(slot.kind ? gst_caps_ref(slot.kind->caps.get()) : gst_caps_new_empty());
+    gst_value_set_caps(&stream, of_slot.get());
+    gst_value_array_append_and_take_value(&streams, &stream);
+  }
+  gst_structure_take_value(structure, "streams", &streams);
+}
 
 Result<CapsPtr> batch_caps_of(const MuxSet& set, BatchLayout layout, Fraction rate,
                               GstCaps* downstream) {
@@ -127,6 +139,8 @@ Result<CapsPtr> batch_caps_of(const MuxSet& set, BatchLayout layout, Fraction ra
   CapsPtr common(gst_caps_intersect_full(downstream, caps.get(), GST_CAPS_INTERSECT_FIRST));
   // Downstream may know better what we leave open, such as the colorimetry.
   if (uniform && gst_caps_is_fixed(common.get())) return common;
+  CapsPtr analytics = AnalyticsBatches::caps_of(set);
+  if (analytics && gst_caps_is_subset(analytics.get(), downstream)) return analytics;
   if (!uniform)
     return Error{Errc::no_common_format, 0,
                  "pass frames of several kinds to an element that takes only one: " +
@@ -138,6 +152,7 @@ Result<CapsPtr> batch_caps_of(const MuxSet& set, BatchLayout layout, Fraction ra
 }
 
 bool takes_mixed(const GstCaps* caps) {
+  if (takes_analytics(caps)) return true;
   Slots slots(1);
   const CapsPtr mixed = mixed_caps(slots, {0, 1});
   return gst_caps_is_subset(mixed.get(), caps);
@@ -156,7 +171,8 @@ CapsPtr shape_caps_of(const FrameKind& kind) {
 
 CapsPtr sink_caps_for(GstCaps* downstream, const FrameKind* others, bool must_agree) {
   CapsPtr frames(gst_caps_from_string(LOCKSTEP_FRAME_CAPS));
-  if (!gst_caps_is_any(downstream)) {
+  // What takes the batches of analytics elements takes frames of any kind.
+  if (!gst_caps_is_any(downstream) && !takes_analytics(downstream)) {
     CapsPtr wanted = frame_caps_of(downstream);
     // How many frames a second a batch has is no matter of a single pad.
     for (guint i = 0; i < gst_caps_get_size(wanted.get()); ++i)

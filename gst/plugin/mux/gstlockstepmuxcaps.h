@@ -3,19 +3,25 @@
 
 #include <gst/gst.h>
 
+#include <vector>
+
 #include "gstlockstepcollator.h"
 #include "gstlockstephandles.h"
 #include "lockstep/rig.h"
 
 namespace lockstep {
 
-/// Caps of the batches that the set begins.
+/// Caps of the batches that the set begins. An element that takes no batches of ours gets those of GStreamer's analytics
+/// elements, where there are such.
 ///
 /// \errors  no_common_format  the pads' frames fit neither one block of memory (with layout=contiguous) nor what
 ///                            downstream takes; the text names the pads, what each sends, and the element to put before
 ///                            it.
 Result<CapsPtr> batch_caps_of(const MuxSet& set, BatchLayout layout, Fraction rate,
                               GstCaps* downstream);
+
+/// Sets a field `streams`: an array of the caps of each slot, EMPTY where they are not known yet.
+void set_streams(GstStructure* structure, const std::vector<MuxSet::Slot>& slots);
 
 /// Whether an element with those caps takes batches of frames of several kinds.
 bool takes_mixed(const GstCaps* caps);
