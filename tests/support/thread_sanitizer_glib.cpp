@@ -9,6 +9,10 @@
 #include <gst/gst.h>
 #include <sanitizer/tsan_interface.h>
 
+// Exported by the sanitizer's library, in no header of it.
+extern "C" void AnnotateIgnoreReadsBegin(const char* file, int line);
+extern "C" void AnnotateIgnoreReadsEnd(const char* file, int line);
+
 namespace {
 
 // The library's own function of that name.
@@ -17,10 +21,34 @@ Function* next(Function*, const char* name) {
   return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
 }
 
-void released(GMutex* mutex) { __tsan_mutex_post_unlock(mutex, 0); }
-void release(GMutex* mutex) { __tsan_mutex_pre_unlock(mutex, 0); }
-void acquire(GMutex* mutex) { __tsan_mutex_pre_lock(mutex, 0); }
-void acquired(GMutex* mutex) { __tsan_mutex_post_lock(mutex, 0, 0); }
+// While it lives, reads are not watched. For the sanitizer an act on a lock reads the lock too, which
+// would race with the end of an object whose holders GStreamer counts within itself.
+class Unwatched {
+ public:
+  Unwatched() { AnnotateIgnoreReadsBegin(__FILE__, __LINE__); }
+  ~Unwatched() { AnnotateIgnoreReadsEnd(__FILE__, __LINE__); }
+};
+
+// `kind` is made of the sanitizer's flags.
+void acquire(void* lock, unsigned kind = 0) {
+  Unwatched reads;
+  __tsan_mutex_pre_lock(lock, kind);
+}
+void acquired(void* lock, unsigned kind = 0) {
+  Unwatched reads;
+  __tsan_mutex_post_lock(lock, kind, 0);
+}
+void tried(void* lock, gboolean locked, unsigned kind) {
+  acquired(lock, kind | (locked ? 0 : __tsan_mutex_try_lock_failed));
+}
+void release(void* lock, unsigned kind = 0) {
+  Unwatched reads;
+  __tsan_mutex_pre_unlock(lock, kind);
+}
+void released(void* lock, unsigned kind = 0) {
+  Unwatched reads;
+  __tsan_mutex_post_unlock(lock, kind);
+}
 
 // What the thread that pushed did, happened before what the one does that got it.
 gpointer popped(GAsyncQueue* queue, gpointer data) {
@@ -64,10 +92,9 @@ void g_mutex_lock(GMutex* mutex) {
 
 gboolean g_mutex_trylock(GMutex* mutex) {
   LOCKSTEP_NEXT(g_mutex_trylock);
-  __tsan_mutex_pre_lock(mutex, __tsan_mutex_try_lock);
+  acquire(mutex, __tsan_mutex_try_lock);
   const gboolean locked = g_mutex_trylock_next(mutex);
-  __tsan_mutex_post_lock(mutex, __tsan_mutex_try_lock | (locked ? 0 : __tsan_mutex_try_lock_failed),
-                         0);
+  tried(mutex, locked, __tsan_mutex_try_lock);
   return locked;
 }
 
@@ -100,53 +127,53 @@ gboolean g_cond_wait_until(GCond* cond, GMutex* mutex, gint64 end_time) {
 
 void g_rec_mutex_lock(GRecMutex* mutex) {
   LOCKSTEP_NEXT(g_rec_mutex_lock);
-  __tsan_mutex_pre_lock(mutex, __tsan_mutex_write_reentrant);
+  acquire(mutex, __tsan_mutex_write_reentrant);
   g_rec_mutex_lock_next(mutex);
-  __tsan_mutex_post_lock(mutex, __tsan_mutex_write_reentrant, 0);
+  acquired(mutex, __tsan_mutex_write_reentrant);
 }
 
 gboolean g_rec_mutex_trylock(GRecMutex* mutex) {
   LOCKSTEP_NEXT(g_rec_mutex_trylock);
   constexpr unsigned kTry = __tsan_mutex_write_reentrant | __tsan_mutex_try_lock;
-  __tsan_mutex_pre_lock(mutex, kTry);
+  acquire(mutex, kTry);
   const gboolean locked = g_rec_mutex_trylock_next(mutex);
-  __tsan_mutex_post_lock(mutex, kTry | (locked ? 0 : __tsan_mutex_try_lock_failed), 0);
+  tried(mutex, locked, kTry);
   return locked;
 }
 
 void g_rec_mutex_unlock(GRecMutex* mutex) {
   LOCKSTEP_NEXT(g_rec_mutex_unlock);
-  __tsan_mutex_pre_unlock(mutex, __tsan_mutex_write_reentrant);
+  release(mutex, __tsan_mutex_write_reentrant);
   g_rec_mutex_unlock_next(mutex);
-  __tsan_mutex_post_unlock(mutex, __tsan_mutex_write_reentrant);
+  released(mutex, __tsan_mutex_write_reentrant);
 }
 
 void g_rw_lock_writer_lock(GRWLock* lock) {
   LOCKSTEP_NEXT(g_rw_lock_writer_lock);
-  __tsan_mutex_pre_lock(lock, 0);
+  acquire(lock);
   g_rw_lock_writer_lock_next(lock);
-  __tsan_mutex_post_lock(lock, 0, 0);
+  acquired(lock);
 }
 
 void g_rw_lock_writer_unlock(GRWLock* lock) {
   LOCKSTEP_NEXT(g_rw_lock_writer_unlock);
-  __tsan_mutex_pre_unlock(lock, 0);
+  release(lock);
   g_rw_lock_writer_unlock_next(lock);
-  __tsan_mutex_post_unlock(lock, 0);
+  released(lock);
 }
 
 void g_rw_lock_reader_lock(GRWLock* lock) {
   LOCKSTEP_NEXT(g_rw_lock_reader_lock);
-  __tsan_mutex_pre_lock(lock, __tsan_mutex_read_lock);
+  acquire(lock, __tsan_mutex_read_lock);
   g_rw_lock_reader_lock_next(lock);
-  __tsan_mutex_post_lock(lock, __tsan_mutex_read_lock, 0);
+  acquired(lock, __tsan_mutex_read_lock);
 }
 
 void g_rw_lock_reader_unlock(GRWLock* lock) {
   LOCKSTEP_NEXT(g_rw_lock_reader_unlock);
-  __tsan_mutex_pre_unlock(lock, __tsan_mutex_read_lock);
+  release(lock, __tsan_mutex_read_lock);
   g_rw_lock_reader_unlock_next(lock);
-  __tsan_mutex_post_unlock(lock, __tsan_mutex_read_lock);
+  released(lock, __tsan_mutex_read_lock);
 }
 
 gboolean g_once_init_enter(volatile void* location) {
