@@ -42,7 +42,7 @@ GstMessageType play(const ElementPtr& pipeline) {
   return type;
 }
 
-// What an application asks of a source and changes while it runs.
+// What an application asks of a source or a mux, and changes, while it runs.
 void ask(GstElement* source, guint64 max_wait) {
   GstStructure* stats = nullptr;
   g_object_get(source, "stats", &stats, nullptr);
@@ -135,6 +135,30 @@ TEST(Threads, AMosaicIsChangedWhileItIsDrawn) {
   EXPECT_EQ(play(pipeline), GST_MESSAGE_EOS);
   over = true;
   changer.join();
+  gst_element_set_state(pipeline.get(), GST_STATE_NULL);
+}
+
+// Each source brings its frames in a thread of its own.
+TEST(Threads, AMuxIsFedByManySources) {
+  ElementPtr pipeline = parse(
+      "lockstepmux name=mux layout=contiguous ! queue ! fakesink name=end sync=false "
+      "videotestsrc num-buffers=40 ! video/x-raw,format=NV12,width=160,height=96 ! mux. "
+      "videotestsrc num-buffers=40 ! video/x-raw,format=NV12,width=160,height=96 ! queue ! mux. "
+      "videotestsrc num-buffers=40 ! video/x-raw,format=NV12,width=160,height=96 ! queue ! mux.");
+  ElementPtr mux = child(pipeline, "mux");
+  ElementPtr end = child(pipeline, "end");
+  std::atomic<guint64> sum{0};
+  GstPad* pad = gst_element_get_static_pad(end.get(), "sink");
+  gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, read_bytes, &sum, nullptr);
+  gst_object_unref(pad);
+  std::atomic<bool> over{false};
+  std::thread asker([&] {
+    for (guint64 wait = 1; !over; wait = wait % 3 + 1) ask(mux.get(), wait * GST_SECOND);
+  });
+  EXPECT_EQ(play(pipeline), GST_MESSAGE_EOS);
+  over = true;
+  asker.join();
+  EXPECT_GT(sum, 0u);
   gst_element_set_state(pipeline.get(), GST_STATE_NULL);
 }
 
