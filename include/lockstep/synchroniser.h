@@ -64,7 +64,8 @@ struct SyncConfig {
 /// last sensor's first.
 ///
 /// Where sensors differ in rate some of them may set the pace: a set without a frame of any of those
-/// is dropped as surplus, unless all of them are inactive or stalled. At first all set it.
+/// is dropped as surplus, unless all of them are inactive or stalled and none of their frames waits. At
+/// first all set it.
 ///
 /// Capture times of one sensor must rise; a frame that does not is dropped as duplicate or
 /// backward, one further than kAbsurd from `now` as absurd, neither disturbs the others. A sensor

@@ -326,7 +326,7 @@ bool Synchroniser::State::is_surplus() const {
   for (const SensorState& sensor : sensors) {
     if (!sensor.sets_pace) continue;
     if (sensor.in_last_set) return false;
-    any_goes_on = any_goes_on || (sensor.active && !sensor.stalled());
+    any_goes_on = any_goes_on || !sensor.pending.empty() || (sensor.active && !sensor.stalled());
   }
   return any_goes_on;
 }

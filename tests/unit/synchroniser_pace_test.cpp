@@ -67,6 +67,17 @@ TEST(SynchroniserPace, ThePaceOfAnInactiveSensorHoldsUpNobody) {
   EXPECT_EQ(bench.push_pop(1, ms(33)), "- 33");
 }
 
+TEST(SynchroniserPace, WhatWaitsOfAnInactiveSensorStillSetsThePace) {
+  Bench bench(2, {ms(5), ms(40), OnMissing::partial});
+  bench.start();
+  bench.sync.set_pace(1, false);
+  bench.push(0, ms(66), ms(66));
+  bench.sync.set_active(0, false, ms(66));
+  EXPECT_EQ(bench.push_pop(1, ms(33)), "nothing");
+  EXPECT_EQ(bench.push_pop(1, ms(66)), "66 66");
+  EXPECT_EQ(bench.drops(), "surplus 1@33");
+}
+
 TEST(SynchroniserPace, ThePaceOfAStalledSensorHoldsUpNobody) {
   Bench bench(2);
   bench.start();
