@@ -412,17 +412,24 @@ void Collator::note_stalls() {
   }
 }
 
+void Collator::note_drops(MuxInput& input, Nanoseconds now, bool all) {
+  input.drops.tell(now, all, [&](std::size_t, DropReason reason, std::uint64_t count) {
+    MuxNotice notice;
+    notice.slot = static_cast<guint>(slot_of(input));
+    notice.pad = input.name;
+    notice.reason = reason;
+    notice.count = count;
+    notices_.push_back(std::move(notice));
+  });
+}
+
 std::vector<MuxNotice> Collator::take_notices(Nanoseconds now, bool all) {
-  for (const auto& input : inputs_) {
-    input->drops.tell(now, all, [&](std::size_t, DropReason reason, std::uint64_t count) {
-      MuxNotice notice;
-      notice.slot = static_cast<guint>(slot_of(*input));
-      notice.pad = input->name;
-      notice.reason = reason;
-      notice.count = count;
-      notices_.push_back(std::move(notice));
-    });
-  }
+  for (const auto& input : inputs_) note_drops(*input, now, all);
+  return std::exchange(notices_, {});
+}
+
+std::vector<MuxNotice> Collator::take_notices(MuxInput& input, Nanoseconds now) {
+  note_drops(input, now, false);
   return std::exchange(notices_, {});
 }
 

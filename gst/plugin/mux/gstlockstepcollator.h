@@ -96,6 +96,8 @@ class Collator {
 
   /// What to tell the user since the last call; of drops all of them, or what is due.
   std::vector<MuxNotice> take_notices(Nanoseconds now, bool all);
+  /// The same without looking at the other pads' drops, for when a frame of this one came.
+  std::vector<MuxNotice> take_notices(MuxInput& input, Nanoseconds now);
 
   /// How many slots a set will have, and which one the pad's frames will be in.
   std::size_t num_slots() const;
@@ -122,6 +124,7 @@ class Collator {
   bool must_count_anew(const std::vector<MuxSet::Slot>& by_input) const;
   MuxSet collate(const Synchroniser::Set& set);
   void note_stalls();
+  void note_drops(MuxInput& input, Nanoseconds now, bool all);
   SyncConfig sync_config() const;
 
   MuxSettings settings_;

@@ -294,6 +294,41 @@ std::optional<Nanoseconds> running_offset(GstLockstepMux* self) {
   return same ? Nanoseconds(base) : (before + after) / 2 - Nanoseconds(time - base);
 }
 
+// --- What users hear of ---
+
+void post(GstLockstepMux* self, GstStructure* structure) {
+  gst_element_post_message(GST_ELEMENT(self), gst_message_new_element(GST_OBJECT(self), structure));
+}
+
+void tell(GstLockstepMux* self, const std::vector<MuxNotice>& notices) {
+  for (const MuxNotice& notice : notices) {
+    const char* pad = notice.pad.c_str();
+    switch (notice.kind) {
+      case MuxNotice::Kind::dropped:
+        post(self, gst_structure_new("lockstep-frames-dropped", "sensor", G_TYPE_UINT, notice.slot,
+                                     "name", G_TYPE_STRING, pad, "reason", G_TYPE_STRING,
+                                     to_string(notice.reason), "count", G_TYPE_UINT64,
+                                     guint64{notice.count}, nullptr));
+        break;
+      case MuxNotice::Kind::stalled:
+        lockstep::post_warning(
+            GST_ELEMENT(self),
+            {Errc::timed_out, 0,
+             notice.pad + " sends nothing, the others go on without it until it does"});
+        post(self, gst_structure_new("lockstep-sensor-stalled", "sensor", G_TYPE_UINT, notice.slot,
+                                     "name", G_TYPE_STRING, pad, nullptr));
+        break;
+      case MuxNotice::Kind::back:
+        post(self, gst_structure_new("lockstep-sensor-back", "sensor", G_TYPE_UINT, notice.slot,
+                                     "name", G_TYPE_STRING, pad, nullptr));
+        break;
+      case MuxNotice::Kind::warning:
+        lockstep::post_warning(GST_ELEMENT(self), {Errc::invalid_argument, 0, notice.text});
+        break;
+    }
+  }
+}
+
 // --- Frames in ---
 
 // Waits until the pad may have one more frame; what stands in the way of taking it otherwise.
@@ -318,6 +353,7 @@ GstFlowReturn chain(GstPad* pad, GstObject* parent, GstBuffer* raw) {
     take_timing(self, gst_aggregator_get_latency(GST_AGGREGATOR(self)));
   const auto offset = running_offset(self);
   bool due = false;
+  std::vector<MuxNotice> notices;
   {
     Lock lock(state.mutex);
     const GstFlowReturn flow = wait_for_space(state, *input, lock);
@@ -329,8 +365,11 @@ GstFlowReturn chain(GstPad* pad, GstObject* parent, GstBuffer* raw) {
     } else {
       state.collator.take_in(*input, std::move(buffer), now);
     }
+    // Where every frame is refused no set leaves that would tell of it.
+    notices = state.collator.take_notices(*input, now);
     due = settle(self, now);
   }
+  tell(self, notices);
   if (due) poke(self);
   return GST_FLOW_OK;
 }
@@ -415,41 +454,6 @@ GstFlowReturn flush_pad(GstAggregatorPad* pad, GstAggregator* aggregator) {
   gst_segment_init(&input->segment, GST_FORMAT_TIME);
   input->space.notify_all();
   return GST_FLOW_OK;
-}
-
-// --- What users hear of ---
-
-void post(GstLockstepMux* self, GstStructure* structure) {
-  gst_element_post_message(GST_ELEMENT(self), gst_message_new_element(GST_OBJECT(self), structure));
-}
-
-void tell(GstLockstepMux* self, const std::vector<MuxNotice>& notices) {
-  for (const MuxNotice& notice : notices) {
-    const char* pad = notice.pad.c_str();
-    switch (notice.kind) {
-      case MuxNotice::Kind::dropped:
-        post(self, gst_structure_new("lockstep-frames-dropped", "sensor", G_TYPE_UINT, notice.slot,
-                                     "name", G_TYPE_STRING, pad, "reason", G_TYPE_STRING,
-                                     to_string(notice.reason), "count", G_TYPE_UINT64,
-                                     guint64{notice.count}, nullptr));
-        break;
-      case MuxNotice::Kind::stalled:
-        lockstep::post_warning(
-            GST_ELEMENT(self),
-            {Errc::timed_out, 0,
-             notice.pad + " sends nothing, the others go on without it until it does"});
-        post(self, gst_structure_new("lockstep-sensor-stalled", "sensor", G_TYPE_UINT, notice.slot,
-                                     "name", G_TYPE_STRING, pad, nullptr));
-        break;
-      case MuxNotice::Kind::back:
-        post(self, gst_structure_new("lockstep-sensor-back", "sensor", G_TYPE_UINT, notice.slot,
-                                     "name", G_TYPE_STRING, pad, nullptr));
-        break;
-      case MuxNotice::Kind::warning:
-        lockstep::post_warning(GST_ELEMENT(self), {Errc::invalid_argument, 0, notice.text});
-        break;
-    }
-  }
 }
 
 // --- Batches out; the source pad's task ---
