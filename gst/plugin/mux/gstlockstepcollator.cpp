@@ -28,6 +28,11 @@ constexpr double kSameRate = 1.1;
 constexpr Nanoseconds kClockDrift = milliseconds(500);
 constexpr Nanoseconds kClockJitter = milliseconds(2);
 
+std::size_t count_over(const std::vector<MuxInputPtr>& inputs) {
+  return static_cast<std::size_t>(std::count_if(
+      inputs.begin(), inputs.end(), [](const MuxInputPtr& input) { return input->is_over(); }));
+}
+
 }  // namespace
 
 Collator::Collator(const MuxSettings& settings)
@@ -122,7 +127,7 @@ std::optional<Nanoseconds> Collator::period_of(std::size_t sensor) const {
 std::optional<Nanoseconds> Collator::slowest_or_fastest(bool slowest) const {
   std::optional<Nanoseconds> found;
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
-    const auto period = inputs_[i]->eos ? std::nullopt : period_of(i);
+    const auto period = inputs_[i]->is_over() ? std::nullopt : period_of(i);
     if (period && (!found || (slowest ? *period > *found : *period < *found))) found = period;
   }
   return found;
@@ -149,12 +154,18 @@ void Collator::adopt() {
   any_rate_unknown_ = std::any_of(inputs_.begin(), inputs_.end(), [](const MuxInputPtr& input) {
     return !input->kind || GST_VIDEO_INFO_FPS_N(&input->kind->info) == 0;
   });
+  num_over_ = count_over(inputs_);
   synchroniser_.set_config(sync_config());
   set_paces();
   for (const auto& input : inputs_) {
     const std::size_t before = std::exchange(input->most_queued, queue_limit(*input));
     if (input->most_queued > before) input->space.notify_all();
   }
+}
+
+// Not with EOS already: how long the last frames wait there must not change what they are grouped with.
+void Collator::adopt_if_one_is_over() {
+  if (count_over(inputs_) != num_over_) adopt();
 }
 
 void Collator::set_paces() {
@@ -317,6 +328,7 @@ void Collator::flush() {
 // --- Out ---
 
 std::optional<MuxSet> Collator::next(Nanoseconds now) {
+  adopt_if_one_is_over();
   const auto set = synchroniser_.pop(now);
   collect_drops();
   note_stalls();

@@ -112,6 +112,7 @@ class Collator {
 
  private:
   void adopt();
+  void adopt_if_one_is_over();
   void set_paces();
   std::size_t queue_limit(const MuxInput& input) const;
   std::optional<Nanoseconds> period_of(std::size_t sensor) const;
@@ -136,6 +137,7 @@ class Collator {
   std::optional<Nanoseconds> capture_offset_;  // Median of the inputs'.
   bool any_rate_unknown_ = false;              // Some pad's caps do not tell its frame rate.
   unsigned num_sets_ = 0;
+  std::size_t num_over_ = 0;  // Of the inputs that adopt() saw.
 
   // By slot, since the last caps; empty: to be counted anew.
   std::vector<std::shared_ptr<const FrameKind>> kinds_;

@@ -54,6 +54,8 @@ struct MuxInput {
   RigStats::PerSensor counts;
   DropCounter drops;
 
+  /// Whether no frame of it will be in any set.
+  bool is_over() const { return eos && waiting.empty(); }
   bool is_full() const { return waiting.size() >= most_queued; }
   /// Takes a frame that is there out of `waiting`.
   MuxFrame take(std::uint64_t token);
