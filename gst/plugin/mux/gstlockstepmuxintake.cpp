@@ -49,7 +49,10 @@ std::optional<GstClockTime> running_time_of(const GstBuffer* buffer, const GstSe
   const GstClockTime end = GST_CLOCK_TIME_IS_VALID(duration) ? pts + duration : pts;
   guint64 begin = 0;
   if (!gst_segment_clip(&segment, GST_FORMAT_TIME, pts, end, &begin, nullptr)) return std::nullopt;
-  return gst_segment_to_running_time(&segment, GST_FORMAT_TIME, begin);
+  // A pad's negative offset takes the beginning of its segment out of it.
+  const GstClockTime time = gst_segment_to_running_time(&segment, GST_FORMAT_TIME, begin);
+  if (!GST_CLOCK_TIME_IS_VALID(time)) return std::nullopt;
+  return time;
 }
 
 }  // namespace
