@@ -5,6 +5,17 @@
 #include <utility>
 
 namespace lockstep {
+namespace {
+
+using Outlets = std::vector<std::shared_ptr<SlotOutlet>>;
+
+// Whether all who have slots keep them: pads begin one after the other, and those that have begun stay in step.
+bool only_adds_to(const Outlets& before, const Outlets& after) {
+  return std::equal(before.begin(), before.end(), after.begin(), after.end(),
+                    [](const auto& old, const auto& now) { return !old || old == now; });
+}
+
+}  // namespace
 
 std::shared_ptr<SlotOutlet> SlotSupply::new_outlet() {
   return std::make_shared<SlotOutlet>(memory_.fd_kind(), [weak = weak_from_this()] {
@@ -16,6 +27,12 @@ std::shared_ptr<SlotOutlet> SlotSupply::new_outlet() {
 void SlotSupply::arrange(std::vector<std::shared_ptr<SlotOutlet>> by_slot) {
   std::lock_guard lock(mutex_);
   if (by_slot == outlets_) return;
+  if (only_adds_to(outlets_, by_slot)) {
+    outlets_ = std::move(by_slot);
+    for (std::size_t slot = 0; dispenser_ && slot < outlets_.size(); ++slot)
+      if (outlets_[slot]) outlets_[slot]->set(dispenser_, slot);
+    return;
+  }
   for (const auto& outlet : outlets_)
     if (outlet) outlet->set(nullptr, 0);
   outlets_ = std::move(by_slot);
