@@ -89,8 +89,9 @@ struct State {
   lockstep::MuxTiming timing;
   GstFlowReturn flow = GST_FLOW_OK;  // Of downstream, for all who push to us.
   Counts counts;
-  bool poked = false;          // The task will look at the collator.
-  GstClockID timer = nullptr;  // Owned; for the next deadline.
+  bool poked = false;               // The task will look at the collator.
+  bool flushes_downstream = false;  // GstAggregator has passed a flush on, and not ended it.
+  GstClockID timer = nullptr;       // Owned; for the next deadline.
   Nanoseconds timer_at{0};
   GstClockTime told_wait = 0;                    // To the pipeline, as our latency.
   GstClockTime told_delay = 0;                   // The same, at most.
@@ -107,16 +108,11 @@ struct State {
 
   std::atomic<bool> timing_stale{true};  // Whether upstream is live must be asked anew.
 
-  GstEvent* const poke =
-      gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM, gst_structure_new_empty(kPoke));
   GstClock* const clock = GST_CLOCK(g_object_new(GST_TYPE_SYSTEM_CLOCK, "name", "lockstepmux-clock",
                                                  "clock-type", GST_CLOCK_TYPE_MONOTONIC, nullptr));
 
   State() { gst_object_ref_sink(clock); }
-  ~State() {
-    gst_event_unref(poke);
-    gst_object_unref(clock);
-  }
+  ~State() { gst_object_unref(clock); }
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 };
@@ -161,22 +157,43 @@ MuxInputPtr input_of(gpointer pad) { return *GST_LOCKSTEP_MUX_PAD(pad)->input; }
 
 // --- Waking the task ---
 
+// Every sink pad, to be freed with the references in it.
+GList* sink_pads(GstLockstepMux* self) {
+  GST_OBJECT_LOCK(self);
+  GList* pads = g_list_copy_deep(
+      GST_ELEMENT(self)->sinkpads,
+      [](gconstpointer pad, gpointer) { return gst_object_ref(const_cast<gpointer>(pad)); },
+      nullptr);
+  GST_OBJECT_UNLOCK(self);
+  return pads;
+}
+
 // Puts an event into the queue of a pad that takes it, so that the source pad's task comes by.
 void poke(GstLockstepMux* self) {
   auto* aggregator = GST_AGGREGATOR(self);
-  GList* pads = nullptr;
-  GST_OBJECT_LOCK(self);
-  for (GList* item = GST_ELEMENT(self)->sinkpads; item; item = item->next)
-    pads = g_list_prepend(pads, gst_object_ref(item->data));
-  GST_OBJECT_UNLOCK(self);
+  GList* pads = sink_pads(self);
   bool poked = false;
-  for (GList* item = pads; item && !poked; item = item->next)
-    poked = parent_class()->sink_event_pre_queue(aggregator, GST_AGGREGATOR_PAD(item->data),
-                                                 gst_event_ref(state_of(self).poke)) == GST_FLOW_OK;
+  for (GList* item = pads; item && !poked; item = item->next) {
+    // A new event each time: the task takes an event out of a queue by its address.
+    poked = parent_class()->sink_event_pre_queue(
+                aggregator, GST_AGGREGATOR_PAD(item->data),
+                gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM,
+                                     gst_structure_new_empty(kPoke))) == GST_FLOW_OK;
+  }
   g_list_free_full(pads, gst_object_unref);
   if (poked) return;
   Lock lock(state_of(self).mutex);
   state_of(self).poked = false;
+}
+
+// Where a pad was flushed the poke that lay in its queue is lost.
+void poke_again(GstLockstepMux* self) {
+  bool poked = false;
+  {
+    Lock lock(state_of(self).mutex);
+    poked = state_of(self).poked;
+  }
+  if (poked) poke(self);
 }
 
 gboolean on_timer(GstClock*, GstClockTime, GstClockID id, gpointer self);
@@ -329,6 +346,57 @@ void tell(GstLockstepMux* self, const std::vector<MuxNotice>& notices) {
   }
 }
 
+// --- Flushes ---
+
+// GstAggregator passes a flush on when all pads have begun one, and ends it when all have ended the same. Pads that came
+// or went meanwhile would keep it from that for ever.
+void end_flush_if_over(GstLockstepMux* self) {
+  {
+    Lock lock(state_of(self).mutex);
+    const auto& inputs = state_of(self).collator.inputs();
+    if (!state_of(self).flushes_downstream ||
+        std::any_of(inputs.begin(), inputs.end(),
+                    [](const auto& input) { return input->flushing; }))
+      return;
+  }
+  GST_INFO_OBJECT(self, "no pad flushes any more, ending the flush downstream");
+  GstEvent* stop = gst_event_new_flush_stop(TRUE);
+  GList* pads = sink_pads(self);
+  for (GList* item = pads; item; item = item->next)
+    parent_class()->sink_event_pre_queue(GST_AGGREGATOR(self), GST_AGGREGATOR_PAD(item->data),
+                                         gst_event_ref(stop));
+  g_list_free_full(pads, gst_object_unref);
+  gst_event_unref(stop);
+}
+
+void set_flushing(GstLockstepMux* self, MuxInput& input, bool flushing) {
+  Lock lock(state_of(self).mutex);
+  input.flushing = flushing;
+  input.flow = flushing ? GST_FLOW_FLUSHING : GST_FLOW_OK;
+  input.space.notify_all();
+}
+
+GstFlowReturn begin_flush(GstLockstepMux* self, GstAggregatorPad* pad, GstEvent* event) {
+  GstPad* src = GST_AGGREGATOR_SRC_PAD(self);
+  set_flushing(self, *input_of(pad), true);
+  const bool before = GST_PAD_IS_FLUSHING(src);
+  const GstFlowReturn flow = parent_class()->sink_event_pre_queue(GST_AGGREGATOR(self), pad, event);
+  if (!before && GST_PAD_IS_FLUSHING(src)) {
+    Lock lock(state_of(self).mutex);
+    state_of(self).flushes_downstream = true;
+  }
+  poke_again(self);
+  return flow;
+}
+
+GstFlowReturn end_flush(GstLockstepMux* self, GstAggregatorPad* pad, GstEvent* event) {
+  const GstFlowReturn flow = parent_class()->sink_event_pre_queue(GST_AGGREGATOR(self), pad, event);
+  set_flushing(self, *input_of(pad), false);
+  end_flush_if_over(self);
+  poke_again(self);
+  return flow;
+}
+
 // --- Frames in ---
 
 // Waits until the pad may have one more frame; what stands in the way of taking it otherwise.
@@ -385,15 +453,13 @@ bool take_caps(GstLockstepMux* self, MuxInput& input, GstEvent* event) {
     lockstep::post_error(GST_ELEMENT(self), error);
     return false;
   }
-  change(self, [&](Collator& collator, Nanoseconds) { collator.set_kind(input, *kind); });
+  change(self, [&](Collator& collator, Nanoseconds) {
+    collator.set_kind(input, *kind);
+    // What could not be batched before may be now.
+    if (state_of(self).flow == GST_FLOW_NOT_NEGOTIATED) state_of(self).flow = GST_FLOW_OK;
+  });
   report_latency(self);
   return true;
-}
-
-void set_flow(GstLockstepMux* self, MuxInput& input, GstFlowReturn flow) {
-  Lock lock(state_of(self).mutex);
-  input.flow = flow;
-  input.space.notify_all();
 }
 
 // In the thread that brings it, in order with the pad's frames.
@@ -401,9 +467,9 @@ GstFlowReturn sink_event_pre_queue(GstAggregator* aggregator, GstAggregatorPad* 
                                    GstEvent* event) {
   auto* self = GST_LOCKSTEP_MUX(aggregator);
   const MuxInputPtr input = input_of(pad);
-  const GstEventType type = GST_EVENT_TYPE(event);
-  switch (type) {
+  switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_STREAM_START:
+      end_flush_if_over(self);
       state_of(self).timing_stale = true;
       change(self, [&](Collator& collator, Nanoseconds now) {
         State& state = state_of(self);
@@ -435,14 +501,13 @@ GstFlowReturn sink_event_pre_queue(GstAggregator* aggregator, GstAggregatorPad* 
              [&](Collator& collator, Nanoseconds now) { collator.set_eos(*input, true, now); });
       break;
     case GST_EVENT_FLUSH_START:
-      set_flow(self, *input, GST_FLOW_FLUSHING);
-      break;
+      return begin_flush(self, pad, event);
+    case GST_EVENT_FLUSH_STOP:
+      return end_flush(self, pad, event);
     default:
       break;
   }
-  const GstFlowReturn flow = parent_class()->sink_event_pre_queue(aggregator, pad, event);
-  if (type == GST_EVENT_FLUSH_STOP) set_flow(self, *input, GST_FLOW_OK);
-  return flow;
+  return parent_class()->sink_event_pre_queue(aggregator, pad, event);
 }
 
 GstFlowReturn flush_pad(GstAggregatorPad* pad, GstAggregator* aggregator) {
@@ -451,7 +516,7 @@ GstFlowReturn flush_pad(GstAggregatorPad* pad, GstAggregator* aggregator) {
   const MuxInputPtr input = input_of(pad);
   if (!input) return GST_FLOW_OK;
   state.collator.flush(*input);
-  gst_segment_init(&input->segment, GST_FORMAT_TIME);
+  gst_segment_init(&input->segment, GST_FORMAT_UNDEFINED);
   input->space.notify_all();
   return GST_FLOW_OK;
 }
@@ -710,6 +775,7 @@ GstFlowReturn flush(GstAggregator* aggregator) {
   Lock lock(state.mutex);
   state.collator.flush();
   state.flow = GST_FLOW_OK;
+  state.flushes_downstream = false;
   state.last_pts = 0;
   return GST_FLOW_OK;
 }
@@ -802,12 +868,14 @@ gboolean propose_allocation(GstAggregator* aggregator, GstAggregatorPad* pad, Gs
 gboolean activate_mode(GstPad* pad, GstObject* parent, GstPadMode mode, gboolean active) {
   const GstFlowReturn flow = active ? GST_FLOW_OK : GST_FLOW_FLUSHING;
   if (parent) {
-    set_flow(GST_LOCKSTEP_MUX(parent), *input_of(pad), flow);
+    set_flushing(GST_LOCKSTEP_MUX(parent), *input_of(pad), !active);
   } else {
     // GstAggregator activates a pad before it is the element's: nobody waits on it yet.
     input_of(pad)->flow = flow;
   }
-  return GST_LOCKSTEP_MUX_PAD(pad)->activate_mode(pad, parent, mode, active);
+  const gboolean done = GST_LOCKSTEP_MUX_PAD(pad)->activate_mode(pad, parent, mode, active);
+  if (parent && !active) poke_again(GST_LOCKSTEP_MUX(parent));
+  return done;
 }
 
 GstAggregatorPad* create_new_pad(GstAggregator* aggregator, GstPadTemplate* pad_template,
@@ -849,7 +917,6 @@ void release_pad(GstElement* element, GstPad* pad) {
   State& state = state_of(self);
   const MuxInputPtr input = input_of(pad);
   std::vector<MuxNotice> notices;
-  bool due = false;
   {
     Lock lock(state.mutex);
     input->flow = GST_FLOW_FLUSHING;
@@ -859,11 +926,12 @@ void release_pad(GstElement* element, GstPad* pad) {
     if (input->outlet) input->outlet->close();
     arrange_slots(state);
     // The others may have waited for this one only.
-    due = settle(self, lockstep::monotonic_now());
+    settle(self, lockstep::monotonic_now());
   }
   tell(self, notices);
   GST_ELEMENT_CLASS(gst_lockstep_mux_parent_class)->release_pad(element, pad);
-  if (due) poke(self);
+  end_flush_if_over(self);
+  poke_again(self);
 }
 
 // --- Life ---
@@ -889,6 +957,7 @@ gboolean start(GstAggregator* aggregator) {
   }
   state.supply = *std::move(supply);
   state.counts = Counts();
+  state.poked = false;
   state.collator.begin();
   state.flow = GST_FLOW_OK;
   state.last_pts = 0;
@@ -912,6 +981,8 @@ gboolean stop(GstAggregator* aggregator) {
     for (const auto& input : state.collator.inputs()) {
       if (input->outlet) input->outlet->close();
       input->outlet.reset();
+      // Upstream begins anew, with its caps and segment.
+      input->kind.reset();
     }
     state.supply.reset();
     notices = state.collator.take_notices(lockstep::monotonic_now(), true);

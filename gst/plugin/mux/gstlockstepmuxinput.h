@@ -27,7 +27,7 @@ struct MuxInput {
     drops.reset(1);
     counts.name = name;
     counts.io = "no frame yet";
-    gst_segment_init(&segment, GST_FORMAT_TIME);
+    gst_segment_init(&segment, GST_FORMAT_UNDEFINED);
   }
 
   guint index = 0;  ///< Of the pad, as in sink_3.
@@ -36,10 +36,11 @@ struct MuxInput {
   std::optional<std::size_t> slot;  ///< Since the last caps; nothing before.
 
   std::shared_ptr<const FrameKind> kind;  ///< Null until its first caps.
-  GstSegment segment;
-  std::shared_ptr<SlotOutlet> outlet;  ///< Of the slots it was offered; null where none were.
+  GstSegment segment;                     ///< Undefined until there is one.
+  std::shared_ptr<SlotOutlet> outlet;     ///< Of the slots it was offered; null where none were.
   std::atomic<GstFlowReturn> flow{GST_FLOW_FLUSHING};  ///< What the pad answers to buffers.
   bool eos = false;
+  bool flushing = false;  ///< Between FLUSH_START and FLUSH_STOP.
 
   std::deque<std::pair<std::uint64_t, MuxFrame>> waiting;  ///< For partners, by token.
   std::size_t most_queued = 1;                             ///< That may wait.
