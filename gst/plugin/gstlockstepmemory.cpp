@@ -9,6 +9,9 @@
 #include <gst/allocators/gstfdmemory.h>
 #include <linux/dma-buf.h>
 #include <sys/ioctl.h>
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
 
 #include <cerrno>
 #include <utility>
@@ -28,7 +31,21 @@ GQuark lease_quark() {
   return quark;
 }
 
-void free_lease(gpointer lease) { delete static_cast<Lease*>(lease); }
+// A memory is freed after everybody has unmapped it: by GStreamer's count of references, in which the thread sanitizer
+// cannot see that order.
+#ifdef __SANITIZE_THREAD__
+void note_use(const Lease* lease) { __tsan_release(const_cast<Lease*>(lease)); }
+void note_end(Lease* lease) { __tsan_acquire(lease); }
+#else
+void note_use(const Lease*) {}
+void note_end(Lease*) {}
+#endif
+
+void free_lease(gpointer data) {
+  auto* lease = static_cast<Lease*>(data);
+  note_end(lease);
+  delete lease;
+}
 
 GstMemory* top_of(GstMemory* memory) { return memory->parent ? memory->parent : memory; }
 
@@ -42,7 +59,9 @@ gpointer lockstep_memory_map(GstMemory* memory, GstMapInfo*, gsize) {
   return lease ? lease->data : nullptr;
 }
 
-void lockstep_memory_unmap(GstMemory*, GstMapInfo*) {}
+void lockstep_memory_unmap(GstMemory* memory, GstMapInfo*) {
+  if (const Lease* lease = lease_of(memory)) note_use(lease);
+}
 
 GstMemoryCopyFunction copy_for_real = nullptr;
 
@@ -84,6 +103,7 @@ gpointer lockstep_dmabuf_map(GstMemory* memory, GstMapInfo* map, gsize size) {
 
 void lockstep_dmabuf_unmap(GstMemory* memory, GstMapInfo* map) {
   sync_dmabuf(memory, map, DMA_BUF_SYNC_END);
+  lockstep_memory_unmap(memory, map);
 }
 
 }  // namespace

@@ -235,6 +235,13 @@ void gst_mini_object_unref(GstMiniObject* object) {
   if (!let_go(&object->refcount)) gst_mini_object_unref_next(object);
 }
 
+// Lets go of the object within the library if others hold it too.
+GstMiniObject* gst_mini_object_make_writable(GstMiniObject* object) {
+  LOCKSTEP_NEXT(gst_mini_object_make_writable);
+  __tsan_release(&object->refcount);
+  return gst_mini_object_make_writable_next(object);
+}
+
 void g_object_unref(gpointer object) {
   LOCKSTEP_NEXT(g_object_unref);
   if (!let_go(&static_cast<GObject*>(object)->ref_count)) g_object_unref_next(object);
