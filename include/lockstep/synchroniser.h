@@ -151,7 +151,7 @@ class LOCKSTEP_API Synchroniser {
   /// take_drops() has been called, which must be next.
   void remove_sensor(std::size_t sensor);
   /// Forgets what the sensor delivered: pending frames are dropped as flushed, its times may begin
-  /// anew.
+  /// anew. Once all active ones are forgotten, the order of sets begins anew.
   void forget(std::size_t sensor);
 
   /// Changes tolerance, wait and policy from the next pop() on.

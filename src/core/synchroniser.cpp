@@ -471,6 +471,12 @@ void Synchroniser::forget(std::size_t sensor) {
   fresh.active = state_->sensors[sensor].active;
   fresh.sets_pace = state_->sensors[sensor].sets_pace;
   state_->sensors[sensor] = std::move(fresh);
+  // Nothing is left that the set which left last could come before.
+  const auto& sensors = state_->sensors;
+  if (std::none_of(sensors.begin(), sensors.end(), [](const SensorState& other) {
+        return other.delivered && (other.active || !other.pending.empty());
+      }))
+    state_->departed.reset();
   state_->survey();
 }
 

@@ -42,6 +42,20 @@ TEST(Synchroniser, SensorThatDeliversNowAndThenIsWaitedForEachTime) {
   }
 }
 
+TEST(Synchroniser, TimesBeginAnewOnceAllSensorsAreForgotten) {
+  Bench bench(2);
+  bench.start();
+  bench.push(0, ms(99), ms(99));
+  EXPECT_EQ(bench.push_pop(1, ms(99)), "99 99");
+  bench.sync.forget(0);
+  bench.push(0, ms(33), ms(100));
+  EXPECT_EQ(bench.drops(), "late 0@33");
+  bench.sync.forget(0);
+  bench.sync.forget(1);
+  bench.push(0, ms(33), ms(101));
+  EXPECT_EQ(bench.push_pop(1, ms(33)), "33 33");
+}
+
 TEST(Synchroniser, StalledSensorThatComesBackLateIsWaitedForAgain) {
   Bench bench(2);
   bench.start();
