@@ -921,6 +921,7 @@ void release_pad(GstElement* element, GstPad* pad) {
     Lock lock(state.mutex);
     input->flow = GST_FLOW_FLUSHING;
     input->space.notify_all();
+    state.collator.flush(*input);
     notices = state.collator.take_notices(lockstep::monotonic_now(), true);
     state.collator.remove(input);
     if (input->outlet) input->outlet->close();
