@@ -780,6 +780,20 @@ GstFlowReturn flush(GstAggregator* aggregator) {
   return GST_FLOW_OK;
 }
 
+// GstAggregator passes QoS on to pads that have had a buffer in its queues only, which none of ours ever has.
+gboolean src_event(GstAggregator* aggregator, GstEvent* event) {
+  if (GST_EVENT_TYPE(event) != GST_EVENT_QOS) return parent_class()->src_event(aggregator, event);
+  gst_element_foreach_sink_pad(
+      GST_ELEMENT(aggregator),
+      [](GstElement*, GstPad* pad, gpointer qos) -> gboolean {
+        gst_pad_push_event(pad, gst_event_ref(static_cast<GstEvent*>(qos)));
+        return TRUE;
+      },
+      event);
+  gst_event_unref(event);
+  return TRUE;
+}
+
 // --- Queries ---
 
 lockstep::CapsPtr downstream_caps(GstLockstepMux* self) {
@@ -1074,6 +1088,7 @@ static void gst_lockstep_mux_class_init(GstLockstepMuxClass* klass) {
   aggregator_class->sink_event_pre_queue = sink_event_pre_queue;
   aggregator_class->sink_event = sink_event;
   aggregator_class->sink_query = sink_query;
+  aggregator_class->src_event = src_event;
   aggregator_class->src_query = src_query;
   aggregator_class->propose_allocation = propose_allocation;
   aggregator_class->update_src_caps = update_src_caps;
