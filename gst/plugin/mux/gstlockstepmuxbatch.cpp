@@ -32,6 +32,12 @@ bool same_planes(const Layout& a, const Layout& b) {
   return a.num_planes == b.num_planes && a.planes == b.planes;
 }
 
+// Takes those that are laid out in another way as not being in a slot.
+void keep_those_like(const Layout& layout, const MuxSet& set, std::vector<PixelsPtr>& pixels) {
+  for (std::size_t s = 0; s < pixels.size(); ++s)
+    if (pixels[s] && !same_planes(set.slots[s].frame.layout, layout)) pixels[s].reset();
+}
+
 GstBuffer* copy_into(const PixelsPtr& pixels, const Layout& layout, const MuxFrame& frame) {
   const GstVideoInfo& info = frame.kind->info;
   BufferPtr copy(gst_buffer_new());
@@ -117,15 +123,19 @@ Result<MuxBatch> make_batch(MuxSet set, const MuxMoment& moment, BatchLayout lay
   }
   const MuxFrame* model = model_of(set, pixels);
   const std::shared_ptr<const FrameKind> kind = model->kind;
-  const Layout common_layout = model->layout;
+  Layout common_layout = model->layout;
   std::shared_ptr<Arena> arena;
   const bool fits = dispenser && dispenser->num_slots() == num_slots;
   if (fits && layout != BatchLayout::reference) {
     dispenser->left_together(together);
-    for (std::size_t s = 0; s < num_slots; ++s)
-      if (pixels[s] && !same_planes(set.slots[s].frame.layout, common_layout)) pixels[s].reset();
+    keep_those_like(common_layout, set, pixels);
     arena = dispenser->common_arena(pixels, wanted);
     if (!arena && layout == BatchLayout::contiguous) {
+      // Frames that came in memory of their own may be spread wider than a slot.
+      if (common_layout.size_bytes > dispenser->config().slot_bytes) {
+        common_layout = kind->layout;
+        keep_those_like(common_layout, set, pixels);
+      }
       auto gathered = gather(set, batch, *dispenser, pixels, wanted, common_layout);
       if (!gathered) return gathered.error();
       arena = *std::move(gathered);
