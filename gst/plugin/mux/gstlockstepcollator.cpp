@@ -33,6 +33,16 @@ std::size_t count_over(const std::vector<MuxInputPtr>& inputs) {
       inputs.begin(), inputs.end(), [](const MuxInputPtr& input) { return input->is_over(); }));
 }
 
+std::size_t anchor_of(const MuxSet& set) {
+  const auto time_of = [](const MuxSet::Slot& slot) {
+    return slot.state == FrameState::fresh ? slot.frame.grouped_by : Nanoseconds::max();
+  };
+  const auto earliest =
+      std::min_element(set.slots.begin(), set.slots.end(),
+                       [&](const auto& a, const auto& b) { return time_of(a) < time_of(b); });
+  return static_cast<std::size_t>(earliest - set.slots.begin());
+}
+
 }  // namespace
 
 Collator::Collator(const MuxSettings& settings)
@@ -270,6 +280,7 @@ void Collator::take_in(MuxInput& input, BufferPtr buffer, Nanoseconds now) {
                            ours && !reference ? Clock::monotonic : Clock::unknown};
     if (settings_.sync_mode == SyncMode::arrival) frame.info.reference = ReferencePoint::arrival;
   }
+  frame.grouped_by = captured;
   const std::uint64_t token = next_token_++;
   input.waiting.emplace_back(token, std::move(frame));
   synchroniser_.push({input.sensor, captured, token, waits_from(captured)}, now);
@@ -387,6 +398,7 @@ MuxSet Collator::collate(const Synchroniser::Set& set) {
     slot.frame.info.sensor = static_cast<std::uint32_t>(place);
     collated.slots[place] = std::move(slot);
   }
+  collated.anchor = anchor_of(collated);
   return collated;
 }
 

@@ -48,6 +48,7 @@ struct MuxFrame {
   FrameInfo info;
   GstClockTime running_time = GST_CLOCK_TIME_NONE;  ///< Of its PTS, if it has one.
   Nanoseconds came_at{0};                           ///< \units CLOCK_MONOTONIC.
+  Nanoseconds grouped_by{0};                        ///< The time that tells its partners.
 
   /// The same frame once more; the pixels are shared.
   MuxFrame again() const;
