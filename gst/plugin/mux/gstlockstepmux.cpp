@@ -297,6 +297,13 @@ gboolean src_query(GstAggregator* aggregator, GstQuery* query) {
   return TRUE;
 }
 
+// Asks all pads anew: gst_aggregator_get_latency() remembers what it was told when there were others, or none.
+void ask_timing(GstLockstepMux* self) {
+  GstQuery* query = gst_query_new_latency();
+  gst_pad_query(GST_AGGREGATOR_SRC_PAD(self), query);
+  gst_query_unref(query);
+}
+
 // CLOCK_MONOTONIC minus running time, if there is a clock to tell it.
 std::optional<Nanoseconds> running_offset(GstLockstepMux* self) {
   GstClock* clock = gst_element_get_clock(GST_ELEMENT(self));
@@ -417,8 +424,7 @@ GstFlowReturn chain(GstPad* pad, GstObject* parent, GstBuffer* raw) {
   auto* self = GST_LOCKSTEP_MUX(parent);
   State& state = state_of(self);
   const MuxInputPtr input = input_of(pad);
-  if (state.timing_stale.exchange(false))
-    take_timing(self, gst_aggregator_get_latency(GST_AGGREGATOR(self)));
+  if (state.timing_stale.exchange(false)) ask_timing(self);
   const auto offset = running_offset(self);
   bool due = false;
   std::vector<MuxNotice> notices;
