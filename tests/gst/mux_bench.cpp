@@ -12,7 +12,7 @@
 namespace lockstep {
 namespace {
 
-constexpr GstClockTime kPatience = 60 * GST_SECOND;
+constexpr GstClockTime kPatience = 20 * GST_SECOND;
 // Running time of a live bench at its beginning: frames may be of before.
 constexpr GstClockTime kLiveSince = 4 * GST_SECOND;
 
@@ -218,6 +218,8 @@ MuxBench::MuxBench(const std::vector<guint>& pads, const std::string& properties
 }
 
 MuxBench::~MuxBench() {
+  for (auto& [index, pool] : pools_)
+    if (pool) gst_buffer_pool_set_active(pool.get(), FALSE);
   pads_.clear();
   out_.reset();
   gst_element_set_state(element_.get(), GST_STATE_NULL);
@@ -253,11 +255,33 @@ BufferPtr MuxBench::frame(guint index, guint number, GstClockTime pts) const {
   return buffer;
 }
 
-BufferPtr MuxBench::offered_frame(guint index, guint number, GstClockTime pts) const {
-  const GstVideoInfo info = info_of(caps_.at(index));
-  BufferPtr buffer(gst_harness_create_buffer(pad(index), GST_VIDEO_INFO_SIZE(&info)));
-  paint(buffer.get(), caps_.at(index), {index, number});
-  GST_BUFFER_PTS(buffer.get()) = pts;
+// The pool that the element offers to the pad, ready to give buffers; null where it offers none.
+PoolPtr MuxBench::offered_pool(guint index) const {
+  const CapsPtr caps(gst_caps_from_string(caps_.at(index).c_str()));
+  const QueryPtr query(gst_query_new_allocation(caps.get(), TRUE));
+  if (!gst_pad_peer_query(pad(index)->srcpad, query.get()) ||
+      gst_query_get_n_allocation_pools(query.get()) == 0)
+    return nullptr;
+  GstBufferPool* pool = nullptr;
+  guint size = 0;
+  gst_query_parse_nth_allocation_pool(query.get(), 0, &pool, &size, nullptr, nullptr);
+  GstStructure* config = gst_buffer_pool_get_config(pool);
+  gst_buffer_pool_config_set_params(config, caps.get(), size, 0, 0);
+  gst_buffer_pool_config_add_option(config, GST_BUFFER_POOL_OPTION_VIDEO_META);
+  EXPECT_TRUE(gst_buffer_pool_set_config(pool, config));
+  EXPECT_TRUE(gst_buffer_pool_set_active(pool, TRUE));
+  return PoolPtr(pool);
+}
+
+BufferPtr MuxBench::offered_frame(guint index, guint number, GstClockTime pts) {
+  PoolPtr& pool = pools_[index];
+  if (!pool) pool = offered_pool(index);
+  if (!pool) return nullptr;
+  GstBuffer* raw = nullptr;
+  EXPECT_EQ(gst_buffer_pool_acquire_buffer(pool.get(), &raw, nullptr), GST_FLOW_OK);
+  BufferPtr buffer(raw);
+  paint(raw, caps_.at(index), {index, number});
+  GST_BUFFER_PTS(raw) = pts;
   return buffer;
 }
 

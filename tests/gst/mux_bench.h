@@ -99,8 +99,8 @@ class MuxBench {
   std::future<GstFlowReturn> push_later(guint index, guint number, GstClockTime pts);
   /// A frame of that pad's caps, in memory of its own.
   BufferPtr frame(guint index, guint number, GstClockTime pts) const;
-  /// The same in what the element offers to write into.
-  BufferPtr offered_frame(guint index, guint number, GstClockTime pts) const;
+  /// The same in what the element offers the pad to write into; null where it offers nothing.
+  BufferPtr offered_frame(guint index, guint number, GstClockTime pts);
   bool send(guint index, GstEvent* event);
   /// Ends the streams of these pads.
   void end(const std::vector<guint>& indices);
@@ -127,6 +127,7 @@ class MuxBench {
   GstClockTime now() const;
 
  private:
+  PoolPtr offered_pool(guint index) const;
   MessagePtr take(const std::function<bool(GstMessage*)>& is_wanted, GstClockTime wait);
   std::string text(GstMessageType type);
 
@@ -137,6 +138,7 @@ class MuxBench {
   std::map<guint, std::string> caps_;
   HarnessPtr out_;
   std::map<guint, HarnessPtr> pads_;
+  std::map<guint, PoolPtr> pools_;
 };
 
 /// The time of a frame at 30/1.

@@ -73,6 +73,19 @@ TEST(Mux, BatchSaysWhenItIsOfAndHowFarItsFramesAreApart) {
   }
 }
 
+TEST(Mux, BatchIsOfItsEarliestFrameWhateverSlotThatIsIn) {
+  MuxBench bench({0, 1, 2});
+  bench.push(0, 0, 5 * kMs);
+  bench.push(1, 0, 4 * kMs);
+  bench.push(2, 0, 6 * kMs);
+  EXPECT_EQ(GST_BUFFER_PTS(bench.pull_batch().get()), 4 * kMs);
+  bench.end({0});
+  bench.push_all({1, 2}, 1);
+  const BufferPtr batch = bench.pull_batch();
+  EXPECT_EQ(text_of(batch.get()), "- 1:1 2:1");
+  EXPECT_EQ(GST_BUFFER_PTS(batch.get()), at(1));
+}
+
 TEST(Mux, FramesStayTheVeryMemoryThatCame) {
   MuxBench bench({0, 1});
   BufferPtr first = bench.frame(0, 0, 0);
