@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// The task of the source pad waits in GstAggregator until an event lies in a pad's queue: that is how it is woken.
+#include <utility>
+
+#include "gstlockstepmuxstate.h"
+
+namespace lockstep::mux {
+namespace {
+
+constexpr const char* kPoke = "lockstep-poke";
+
+}  // namespace
+
+// Every sink pad, to be freed with the references in it.
+GList* sink_pads(GstLockstepMux* self) {
+  GST_OBJECT_LOCK(self);
+  GList* pads = g_list_copy_deep(
+      GST_ELEMENT(self)->sinkpads,
+      [](gconstpointer pad, gpointer) { return gst_object_ref(const_cast<gpointer>(pad)); },
+      nullptr);
+  GST_OBJECT_UNLOCK(self);
+  return pads;
+}
+
+// Puts an event into the queue of a pad that takes it, so that the source pad's task comes by.
+void poke(GstLockstepMux* self) {
+  auto* aggregator = GST_AGGREGATOR(self);
+  GList* pads = sink_pads(self);
+  bool poked = false;
+  for (GList* item = pads; item && !poked; item = item->next) {
+    // A new event each time: the task takes an event out of a queue by its address.
+    poked = parent_class()->sink_event_pre_queue(
+                aggregator, GST_AGGREGATOR_PAD(item->data),
+                gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM,
+                                     gst_structure_new_empty(kPoke))) == GST_FLOW_OK;
+  }
+  g_list_free_full(pads, gst_object_unref);
+  if (poked) return;
+  Lock lock(state_of(self).mutex);
+  state_of(self).poked = false;
+}
+
+// Where a pad was flushed the poke that lay in its queue is lost.
+void poke_again(GstLockstepMux* self) {
+  bool poked = false;
+  {
+    Lock lock(state_of(self).mutex);
+    poked = state_of(self).poked;
+  }
+  if (poked) poke(self);
+}
+
+namespace {
+
+gboolean on_timer(GstClock*, GstClockTime, GstClockID id, gpointer self);
+
+}  // namespace
+
+// Whether the task must be poked now; sets the timer for when it must be though nothing comes.
+bool settle(GstLockstepMux* self, Nanoseconds now) {
+  State& state = state_of(self);
+  const auto deadline = state.collator.deadline();
+  if (!deadline || state.poked) return false;
+  if (*deadline <= now) return state.poked = true;
+  // A timer that is due earlier looks again when it is.
+  if (state.timer && state.timer_at <= *deadline) return false;
+  if (state.timer) {
+    gst_clock_id_unschedule(state.timer);
+    gst_clock_id_unref(state.timer);
+  }
+  state.timer_at = *deadline;
+  state.timer = gst_clock_new_single_shot_id(state.clock, static_cast<guint64>(deadline->count()));
+  gst_clock_id_wait_async(state.timer, on_timer, gst_object_ref(self), gst_object_unref);
+  return false;
+}
+
+namespace {
+
+gboolean on_timer(GstClock*, GstClockTime, GstClockID id, gpointer data) {
+  auto* self = GST_LOCKSTEP_MUX(data);
+  State& state = state_of(self);
+  bool due = false;
+  {
+    Lock lock(state.mutex);
+    if (state.timer != id) return TRUE;
+    gst_clock_id_unref(state.timer);
+    state.timer = nullptr;
+    due = settle(self, monotonic_now());
+  }
+  if (due) poke(self);
+  return TRUE;
+}
+
+}  // namespace
+
+void cancel_timer(State& state) {
+  if (!state.timer) return;
+  gst_clock_id_unschedule(state.timer);
+  gst_clock_id_unref(state.timer);
+  state.timer = nullptr;
+}
+
+bool is_poke(GstEvent* event) { return gst_event_has_name(event, kPoke); }
+
+}  // namespace lockstep::mux
