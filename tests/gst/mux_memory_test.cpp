@@ -299,6 +299,17 @@ TEST(MuxPipeline, OfTestSourcesWritesIntoTheSlots) {
   EXPECT_EQ(to.num_contiguous, 50);
 }
 
+TEST(MuxPipeline, OfSourcesThatTakeAnyKindAgreesOnTheFirst) {
+  ElementPtr pipeline = launch(
+      "lockstepmux name=m layout=contiguous ! fakesink "
+      "videotestsrc num-buffers=100 ! video/x-raw,format=I420,width=64,height=48 ! m.sink_0 "
+      "videotestsrc num-buffers=100 ! m.sink_1 ");
+  Probe to(pipeline.get(), "m");
+  EXPECT_EQ(play(pipeline.get()), "");
+  EXPECT_GT(to.num_contiguous, 0);
+  EXPECT_EQ(static_cast<std::size_t>(to.num_contiguous), to.stories.size());
+}
+
 TEST(MuxPipeline, OfSeveralKindsBeforeATilerSaysWhoSendsWhatAndTheRemedy) {
   const char* sources =
       "videotestsrc num-buffers=300 ! video/x-raw,format=NV12,width=64,height=48 ! m.sink_0 "

@@ -174,6 +174,28 @@ TEST(MuxArrival, PutsTheNewestOfEachPadTogether) {
   EXPECT_EQ(meta_of(batch)->frames[0].clock, GST_LOCKSTEP_CLOCK_MONOTONIC);
 }
 
+TEST(MuxSyncMode, ChangesWhileRunning) {
+  MuxBench bench({0, 1}, "max-wait=3600000000000");
+  bench.push_all({0, 1}, 0);
+  EXPECT_EQ(bench.pull(), "0:0 1:0");
+  bench.push_all({0}, 1);
+  bench.set("sync-mode", "arrival");
+  // What was grouped otherwise is not waited for any more.
+  EXPECT_EQ(bench.stats().drops(0, "flushed"), 1u);
+  bench.push(0, 2, GST_CLOCK_TIME_NONE);
+  bench.push(1, 2, GST_CLOCK_TIME_NONE);
+  EXPECT_EQ(bench.pull(), "0:2 1:2");
+  bench.set("sync-mode", "capture-time");
+  bench.set("reference-timestamp-caps", "timestamp/x-ntp");
+  for (guint pad : {0u, 1u}) {
+    BufferPtr frame = bench.frame(pad, 3, at(3) + pad * GST_SECOND);
+    add_reference(frame.get(), "timestamp/x-unix", pad * GST_SECOND);
+    add_reference(frame.get(), "timestamp/x-ntp", GST_SECOND);
+    bench.push(pad, std::move(frame));
+  }
+  EXPECT_EQ(bench.pull(), "0:3 1:3");
+}
+
 TEST(MuxTolerance, IsHalfAFramePeriodUnlessToldOtherwise) {
   MuxBench bench({0, 1}, "pace=all");
   bench.push(0, 0, 0);
