@@ -17,25 +17,8 @@ using PixelsPtr = std::shared_ptr<const Pixels>;
 
 bool is_there(const MuxSet::Slot& slot) { return slot.state != FrameState::missing; }
 
-// The frame that all others of a contiguous batch must be laid out like: the first in a slot of ours.
-const MuxFrame* model_of(const MuxSet& set, const std::vector<PixelsPtr>& pixels) {
-  const MuxFrame* model = nullptr;
-  for (std::size_t s = 0; s < set.slots.size(); ++s) {
-    if (!is_there(set.slots[s])) continue;
-    if (pixels[s]) return &set.slots[s].frame;
-    if (!model) model = &set.slots[s].frame;
-  }
-  return model;
-}
-
 bool same_planes(const Layout& a, const Layout& b) {
   return a.num_planes == b.num_planes && a.planes == b.planes;
-}
-
-// Takes those that are laid out in another way as not being in a slot.
-void keep_those_like(const Layout& layout, const MuxSet& set, std::vector<PixelsPtr>& pixels) {
-  for (std::size_t s = 0; s < pixels.size(); ++s)
-    if (pixels[s] && !same_planes(set.slots[s].frame.layout, layout)) pixels[s].reset();
 }
 
 GstBuffer* copy_into(const PixelsPtr& pixels, const Layout& layout, const MuxFrame& frame) {
@@ -50,26 +33,6 @@ GstBuffer* copy_into(const PixelsPtr& pixels, const Layout& layout, const MuxFra
                        static_cast<GstBufferCopyFlags>(int{GST_BUFFER_COPY_METADATA}), 0,
                        static_cast<gsize>(-1));
   return copy.release();
-}
-
-// Brings every frame into one arena, copying those that lie elsewhere.
-Result<std::shared_ptr<Arena>> gather(MuxSet& set, MuxBatch& batch, SlotDispenser& dispenser,
-                                      std::vector<PixelsPtr>& pixels,
-                                      const std::vector<bool>& wanted, const Layout& layout) {
-  auto gathered = dispenser.gather(pixels, wanted);
-  if (!gathered) return gathered.error();
-  for (std::size_t s = 0; s < set.slots.size(); ++s) {
-    if (!gathered->to_fill[s]) continue;
-    MuxFrame& frame = set.slots[s].frame;
-    GstBuffer* copy = copy_into(gathered->pixels[s], layout, frame);
-    if (!copy) return Error{Errc::io, 0, "map the frame of " + set.slots[s].name + " to copy it"};
-    frame.buffer.reset(copy);
-    frame.layout = layout;
-    ++frame.info.copies;
-    batch.copied[s] = true;
-  }
-  pixels = std::move(gathered->pixels);
-  return std::move(gathered->arena);
 }
 
 // The buffer as part of a batch: in running time, with its layout, and without what an earlier batch said of it.
@@ -88,62 +51,106 @@ GstBuffer* dress(MuxFrame& frame) {
   return buffer;
 }
 
-void append_arena(GstBuffer* buffer, const std::shared_ptr<Arena>& arena,
-                  const std::vector<PixelsPtr>& pixels, const FrameKind& kind,
-                  const Layout& layout) {
+// A set on its way to being a batch.
+struct Composition {
+  explicit Composition(MuxSet mux_set);
+
+  bool compose_in(SlotDispenser& dispenser);
+  Result<void> gather_in(SlotDispenser& dispenser);
+  void append_arena();
+  void describe_frames(const MuxMoment& moment);
+
+  MuxSet set;
+  std::size_t num_slots;
+  std::vector<PixelsPtr> pixels;  // Of frames that lie in slots, in the layout that is `layout`.
+  std::vector<bool> wanted;       // Whether there is a frame.
+  std::shared_ptr<const FrameKind> kind;
+  Layout layout;  // Of all frames, where the batch is contiguous.
+  std::shared_ptr<Arena> arena;
+  MuxBatch batch;
+
+ private:
+  void keep_those_like_the_model();
+};
+
+// What all others of a contiguous batch must be like is the first frame in a slot of ours.
+Composition::Composition(MuxSet mux_set)
+    : set(std::move(mux_set)), num_slots(set.slots.size()), pixels(num_slots), wanted(num_slots) {
+  batch.in_place.assign(num_slots, false);
+  batch.copied.assign(num_slots, false);
+  batch.buffer.reset(gst_buffer_new());
+  const MuxFrame* model = nullptr;
+  bool is_in_slot = false;
+  for (std::size_t s = 0; s < num_slots; ++s) {
+    if (!is_there(set.slots[s])) continue;
+    const MuxFrame& frame = set.slots[s].frame;
+    wanted[s] = true;
+    pixels[s] = pixels_of(frame.buffer.get());
+    batch.in_place[s] = pixels[s] != nullptr;
+    if (model && (is_in_slot || !pixels[s])) continue;
+    model = &frame;
+    is_in_slot = batch.in_place[s];
+  }
+  kind = model->kind;
+  layout = model->layout;
+}
+
+void Composition::keep_those_like_the_model() {
+  for (std::size_t s = 0; s < num_slots; ++s) {
+    const MuxFrame& frame = set.slots[s].frame;
+    if (pixels[s] && (!is_same_shape(*frame.kind, *kind) || !same_planes(frame.layout, layout)))
+      pixels[s].reset();
+  }
+}
+
+// Whether all frames lie in one arena as they are. Tells the dispenser what left together.
+bool Composition::compose_in(SlotDispenser& dispenser) {
+  std::vector<PixelsPtr> together = pixels;
+  for (std::size_t s = 0; s < num_slots; ++s)
+    if (set.slots[s].state != FrameState::fresh) together[s].reset();
+  dispenser.left_together(together);
+  keep_those_like_the_model();
+  arena = dispenser.common_arena(pixels, wanted);
+  return arena != nullptr;
+}
+
+// Brings every frame into one arena, copying those that lie elsewhere.
+Result<void> Composition::gather_in(SlotDispenser& dispenser) {
+  // Frames that came in memory of their own may be spread wider than a slot.
+  if (layout.size_bytes > dispenser.config().slot_bytes) {
+    layout = kind->layout;
+    keep_those_like_the_model();
+  }
+  auto gathered = dispenser.gather(pixels, wanted);
+  if (!gathered) return gathered.error();
+  for (std::size_t s = 0; s < num_slots; ++s) {
+    if (!gathered->to_fill[s]) continue;
+    MuxFrame& frame = set.slots[s].frame;
+    GstBuffer* copy = copy_into(gathered->pixels[s], layout, frame);
+    if (!copy) return Error{Errc::io, 0, "map the frame of " + set.slots[s].name + " to copy it"};
+    frame.buffer.reset(copy);
+    frame.layout = layout;
+    ++frame.info.copies;
+    batch.copied[s] = true;
+  }
+  pixels = std::move(gathered->pixels);
+  arena = std::move(gathered->arena);
+  return {};
+}
+
+void Composition::append_arena() {
   std::vector<PixelsPtr> kept;
   for (const PixelsPtr& frame : pixels)
     if (frame) kept.push_back(frame);
+  GstBuffer* buffer = batch.buffer.get();
   gst_buffer_append_memory(buffer, memory_of(arena, std::move(kept)));
-  for (std::size_t s = 0; s < pixels.size(); ++s) {
-    GstVideoMeta* meta = add_video_meta(buffer, kind.info, layout, s * arena->slot_stride());
+  for (std::size_t s = 0; s < num_slots; ++s) {
+    GstVideoMeta* meta = add_video_meta(buffer, kind->info, layout, s * arena->slot_stride());
     meta->id = static_cast<gint>(s);
   }
 }
 
-}  // namespace
-
-Result<MuxBatch> make_batch(MuxSet set, const MuxMoment& moment, BatchLayout layout,
-                            SlotDispenser* dispenser) {
-  const std::size_t num_slots = set.slots.size();
-  MuxBatch batch;
-  batch.in_place.assign(num_slots, false);
-  batch.copied.assign(num_slots, false);
-  batch.buffer.reset(gst_buffer_new());
-
-  std::vector<PixelsPtr> pixels(num_slots);
-  std::vector<PixelsPtr> together(num_slots);
-  std::vector<bool> wanted(num_slots, false);
-  for (std::size_t s = 0; s < num_slots; ++s) {
-    if (!is_there(set.slots[s])) continue;
-    wanted[s] = true;
-    pixels[s] = pixels_of(set.slots[s].frame.buffer.get());
-    batch.in_place[s] = pixels[s] != nullptr;
-    if (set.slots[s].state == FrameState::fresh) together[s] = pixels[s];
-  }
-  const MuxFrame* model = model_of(set, pixels);
-  const std::shared_ptr<const FrameKind> kind = model->kind;
-  Layout common_layout = model->layout;
-  std::shared_ptr<Arena> arena;
-  const bool fits = dispenser && dispenser->num_slots() == num_slots;
-  if (fits && layout != BatchLayout::reference) {
-    dispenser->left_together(together);
-    keep_those_like(common_layout, set, pixels);
-    arena = dispenser->common_arena(pixels, wanted);
-    if (!arena && layout == BatchLayout::contiguous) {
-      // Frames that came in memory of their own may be spread wider than a slot.
-      if (common_layout.size_bytes > dispenser->config().slot_bytes) {
-        common_layout = kind->layout;
-        keep_those_like(common_layout, set, pixels);
-      }
-      auto gathered = gather(set, batch, *dispenser, pixels, wanted, common_layout);
-      if (!gathered) return gathered.error();
-      arena = *std::move(gathered);
-    }
-  }
-  batch.contiguous = arena != nullptr;
-  if (arena) append_arena(batch.buffer.get(), arena, pixels, *kind, common_layout);
-
+void Composition::describe_frames(const MuxMoment& moment) {
   GstBuffer* buffer = batch.buffer.get();
   GST_BUFFER_PTS(buffer) = moment.pts;
   GST_BUFFER_DURATION(buffer) = moment.duration;
@@ -159,7 +166,22 @@ Result<MuxBatch> make_batch(MuxSet set, const MuxMoment& moment, BatchLayout lay
     describe(&meta->frames[s], slot.state, slot.frame.info);
     if (is_there(slot)) meta->frames[s].buffer = dress(slot.frame);
   }
-  return batch;
+}
+
+}  // namespace
+
+Result<MuxBatch> make_batch(MuxSet set, const MuxMoment& moment, BatchLayout layout,
+                            SlotDispenser* dispenser) {
+  Composition composition(std::move(set));
+  const bool has_slots = dispenser && dispenser->num_slots() == composition.num_slots;
+  if (has_slots && layout != BatchLayout::reference && !composition.compose_in(*dispenser) &&
+      layout == BatchLayout::contiguous) {
+    if (auto gathered = composition.gather_in(*dispenser); !gathered) return gathered.error();
+  }
+  composition.batch.contiguous = composition.arena != nullptr;
+  if (composition.arena) composition.append_arena();
+  composition.describe_frames(moment);
+  return std::move(composition.batch);
 }
 
 }  // namespace lockstep
