@@ -141,7 +141,8 @@ class LOCKSTEP_API Synchroniser {
   /// Whether the sensor was waited for in vain too often, and is not waited for any more.
   bool is_stalled(std::size_t sensor) const;
 
-  /// Average time from frame to frame as of late, once there were enough of them.
+  /// Average time from frame to frame as of late, once there were enough of them. Frames that are lost now and then do
+  /// not make it longer.
   std::optional<Nanoseconds> period(std::size_t sensor) const;
 
   std::size_t num_sensors() const;

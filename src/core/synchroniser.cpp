@@ -20,6 +20,8 @@ namespace {
 // How many intervals between frames make a period that can be relied on, and how many it averages.
 constexpr int kIntervalsToTrust = 4;
 constexpr int kIntervalsToAverage = 8;
+// How many long intervals in a row make a slower rate and are not due to lost frames.
+constexpr int kLongToBelieve = 4;
 
 SyncConfig with_durations_from_zero(SyncConfig config) {
   config.tolerance = std::max(config.tolerance, Nanoseconds(0));
@@ -54,11 +56,17 @@ struct SensorState {
   int num_doubted = 0;     // Backward frames in a row that rise among themselves.
   Nanoseconds doubted{0};  // Capture time of the newest of those.
   int num_intervals = 0;   // That `period` averages, up to kIntervalsToAverage.
+  int num_long = 0;        // Intervals in a row that span lost frames, by their length.
   Nanoseconds period{0};   // From frame to frame, as of late.
 
   bool stalled() const { return num_vain_waits >= Synchroniser::kStallAfter; }
 
+  // Where frames are lost the others do not come less often; a sensor that keeps to long intervals has become slower.
   void learn_period(Nanoseconds interval) {
+    const bool is_long = num_intervals >= kIntervalsToTrust && interval >= period / 4 * 7;
+    num_long = is_long ? num_long + 1 : 0;
+    if (is_long && num_long < kLongToBelieve && period > Nanoseconds(0))
+      interval /= (interval + period / 2) / period;
     num_intervals = std::min(num_intervals + 1, kIntervalsToAverage);
     period += (interval - period) / num_intervals;
   }

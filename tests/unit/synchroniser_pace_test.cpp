@@ -118,6 +118,22 @@ TEST(SynchroniserPace, PeriodIsKnownOnceThereWereEnoughFrames) {
   EXPECT_EQ(bench.sync.period(0), ms(20));
 }
 
+// Example failure: the sensor that loses frames is taken for a slower one, and sets the pace of those that lose none.
+TEST(SynchroniserPace, LostFramesDoNotMakeThePeriodLonger) {
+  Bench bench(1);
+  for (int k = 0; k < 40; ++k)
+    if (k < 5 || k % 5 > 1) bench.push_pop(0, ms(20 * k));
+  EXPECT_EQ(bench.sync.period(0), ms(20));
+}
+
+TEST(SynchroniserPace, FramesThatKeepComingLessOftenDo) {
+  Bench bench(1);
+  for (int k = 0; k < 10; ++k) bench.push_pop(0, ms(20 * k));
+  for (int k = 5; k < 45; ++k) bench.push_pop(0, ms(40 * k));
+  ASSERT_TRUE(bench.sync.period(0));
+  EXPECT_NEAR(static_cast<double>(bench.sync.period(0)->count()), 40e6, 1e6);
+}
+
 // --- Newest ---
 
 TEST(SynchroniserNewest, ASetIsTheNewestFrameOfEachSensor) {
