@@ -26,6 +26,8 @@ constexpr std::size_t kMostQueuedUnasked = 512;
 constexpr double kSameRate = 1.1;
 // How far the distance of a pad's clock from ours may wander before it is read anew.
 constexpr Nanoseconds kClockDrift = milliseconds(500);
+// How far the pads' clocks may be from where ours takes them to be; half of what makes frames absurd.
+constexpr Nanoseconds kClockStep = seconds(5);
 constexpr Nanoseconds kClockJitter = milliseconds(2);
 
 std::size_t count_over(const std::vector<MuxInputPtr>& inputs) {
@@ -243,9 +245,22 @@ Nanoseconds Collator::on_our_clock(MuxInput& input, Nanoseconds captured, Nanose
     for (const auto& other : inputs_)
       if (other->capture_offset) offsets.push_back(*other->capture_offset);
     std::sort(offsets.begin(), offsets.end());
-    capture_offset_ = offsets[(offsets.size() - 1) / 2];
+    move_capture_offset(offsets[(offsets.size() - 1) / 2]);
   }
   return captured + *capture_offset_;
+}
+
+// Frames that wait would no longer belong together with those that follow: it stays where it is while it is about right,
+// however much longer some pads' frames are on their way than others', and when it does not they are dropped.
+void Collator::move_capture_offset(Nanoseconds offset) {
+  if (capture_offset_ && offset < *capture_offset_ + kClockStep &&
+      offset > *capture_offset_ - kClockStep)
+    return;
+  if (capture_offset_) {
+    synchroniser_.reset();
+    collect_drops();
+  }
+  capture_offset_ = offset;
 }
 
 // Pads that upstream delays less than others have time to spare until those can have delivered.
@@ -330,6 +345,7 @@ void Collator::flush(MuxInput& input) {
 void Collator::flush() {
   synchroniser_.reset();
   collect_drops();
+  capture_offset_.reset();
   for (const auto& input : inputs_) {
     input->capture_offset.reset();
     input->last.reset();

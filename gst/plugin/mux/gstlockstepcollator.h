@@ -118,6 +118,7 @@ class Collator {
   std::optional<Nanoseconds> period_of(std::size_t sensor) const;
   std::optional<Nanoseconds> slowest_or_fastest(bool slowest) const;
   Nanoseconds on_our_clock(MuxInput& input, Nanoseconds captured, Nanoseconds came_at);
+  void move_capture_offset(Nanoseconds offset);
   Nanoseconds waits_from(Nanoseconds captured) const;
   void warn(MuxInput& input, DropReason reason, const std::string& text);
   void collect_drops();
@@ -134,7 +135,7 @@ class Collator {
   Synchroniser synchroniser_;
   std::uint64_t next_token_ = 0;
   std::optional<Nanoseconds> running_offset_;
-  std::optional<Nanoseconds> capture_offset_;  // Median of the inputs'.
+  std::optional<Nanoseconds> capture_offset_;  // About the median of the inputs'.
   bool any_rate_unknown_ = false;              // Some pad's caps do not tell its frame rate.
   unsigned num_sets_ = 0;
   std::size_t num_over_ = 0;  // Of the inputs that adopt() saw.
