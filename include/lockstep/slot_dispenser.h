@@ -68,12 +68,13 @@ class LOCKSTEP_API SlotDispenser {
   /// repeated, or in other memory: such a writer is left as it is. To be told once per batch.
   void left_together(std::span<const std::shared_ptr<const Pixels>> pixels);
 
-  /// The arena that holds every wanted frame at its own slot, or null if there is none.
+  /// The arena that holds every wanted frame at its own slot, be it one of a dispenser or of a Rig, or null if there is
+  /// none. It lives as long as what is returned.
   ///
-  /// `pixels[i]` is null where frame i is in other memory, or in a layout that is not wanted. Both have num_slots()
-  /// entries.
-  std::shared_ptr<Arena> common_arena(std::span<const std::shared_ptr<const Pixels>> pixels,
-                                      const std::vector<bool>& wanted) const;
+  /// `pixels[i]` is null where frame i is in other memory, or in a layout that is not wanted. Both have an entry per
+  /// slot.
+  static std::shared_ptr<Arena> common_arena(std::span<const std::shared_ptr<const Pixels>> pixels,
+                                             const std::vector<bool>& wanted);
 
   /// Every wanted frame in one arena.
   struct Gathered {

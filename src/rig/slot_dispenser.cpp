@@ -257,16 +257,17 @@ void SlotDispenser::left_together(std::span<const std::shared_ptr<const Pixels>>
 }
 
 std::shared_ptr<Arena> SlotDispenser::common_arena(
-    std::span<const std::shared_ptr<const Pixels>> pixels, const std::vector<bool>& wanted) const {
-  if (pixels.size() != num_slots() || wanted.size() != num_slots()) return nullptr;
-  MutexLock lock(state_->mutex);
-  const NumberedArena* common = nullptr;
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    std::span<const std::shared_ptr<const Pixels>> pixels, const std::vector<bool>& wanted) {
+  std::shared_ptr<const Pixels> first;
+  for (std::size_t i = 0; i < std::min(wanted.size(), pixels.size()); ++i) {
     if (!wanted[i]) continue;
-    if (common == nullptr && pixels[i]) common = state_->arena_of(*pixels[i]);
-    if (common == nullptr || !in_place(pixels[i].get(), i, *common)) return nullptr;
+    if (!pixels[i] || pixels[i]->arena == nullptr || pixels[i]->slot != i) return nullptr;
+    if (first && pixels[i]->arena != first->arena) return nullptr;
+    first = pixels[i];
   }
-  return common ? common->slots.arena() : nullptr;
+  if (!first || first->arena->num_slots() != wanted.size()) return nullptr;
+  // Pixels keep what they lie in.
+  return {first, const_cast<Arena*>(first->arena)};
 }
 
 Result<SlotDispenser::Gathered> SlotDispenser::gather(

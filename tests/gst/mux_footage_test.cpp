@@ -184,7 +184,7 @@ TEST_F(MuxFootage, ConvertersWriteEachFrameIntoItsSlot) {
   EXPECT_EQ(num_contiguous(), batches_.size());
   EXPECT_EQ(num_copies(), 0u);
   for (guint s = 0; s < 4; ++s)
-    EXPECT_EQ(stats().text(s, "io"), "in place (upstream writes into the slots)");
+    EXPECT_EQ(stats().text(s, "io"), "in place (the frames lie in slots of a batch)");
 }
 
 TEST_F(MuxFootage, DecodersWriteIntoTheSlots) {
@@ -196,7 +196,7 @@ TEST_F(MuxFootage, DecodersWriteIntoTheSlots) {
   EXPECT_EQ(num_copies(), 0u);
   for (guint s = 0; s < 4; ++s) {
     EXPECT_EQ(stats().drops(s, "clipped"), kAhead[s]);
-    EXPECT_EQ(stats().text(s, "io"), "in place (upstream writes into the slots)");
+    EXPECT_EQ(stats().text(s, "io"), "in place (the frames lie in slots of a batch)");
   }
 }
 
@@ -220,7 +220,7 @@ TEST_F(MuxFootage, ByReferenceNothingIsCopied) {
   EXPECT_EQ(num_contiguous(), 0u);
   EXPECT_EQ(num_copies(), 0u);
   for (guint s = 0; s < 4; ++s)
-    EXPECT_EQ(stats().text(s, "io"), "by reference (upstream brings its own memory)");
+    EXPECT_EQ(stats().text(s, "io"), "by reference (the frames lie in memory of upstream)");
 }
 
 TEST_F(MuxFootage, OfAStreamThatBeginsLaterTheFirstSlotsAreMissing) {

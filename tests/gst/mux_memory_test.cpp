@@ -59,7 +59,7 @@ TEST(MuxMemory, FramesWrittenIntoTheSlotsAreTheBatch) {
   const Stats stats = bench.stats();
   EXPECT_EQ(stats.of("by-reference"), 0u);
   EXPECT_EQ(stats.of("copies"), 0u);
-  EXPECT_EQ(stats.text(1, "io"), "in place (upstream writes into the slots)");
+  EXPECT_EQ(stats.text(1, "io"), "in place (the frames lie in slots of a batch)");
 }
 
 TEST(MuxMemory, LayoutReferenceOffersNoSlots) {
@@ -112,6 +112,16 @@ TEST(MuxMemory, LayoutContiguousCopiesOnlyWhatIsNotInPlace) {
   EXPECT_EQ(meta_of(batch)->frames[0].copies, 0u);
   EXPECT_EQ(meta_of(batch)->frames[1].copies, 1u);
   EXPECT_EQ(bench.stats().of(1, "copies"), 1u);
+}
+
+TEST(MuxMemory, FormatsThatLieAlikeAreNoBlock) {
+  MuxBench bench({0, 1}, kWaitForEver);
+  bench.set_caps(0, small_caps("30/1", "YUY2"));
+  bench.set_caps(1, small_caps("30/1", "UYVY"));
+  push_offered(bench, {0, 1}, 0);
+  const BufferPtr batch = bench.pull_batch();
+  EXPECT_EQ(text_of(batch.get()), "0:0 1:0");
+  EXPECT_FALSE(meta_of(batch)->contiguous);
 }
 
 TEST(MuxMemory, MissingFrameLeavesItsPartOfTheBlockAlone) {
@@ -284,6 +294,9 @@ TEST(MuxPipeline, OfASourceTakenApartTellsWhatTheSourceTold) {
   EXPECT_EQ(play(pipeline.get()), "");
   EXPECT_EQ(from.stories.size(), 30u);
   EXPECT_EQ(to.stories, from.stories);
+  // What lay together still does, in the source's own arenas.
+  EXPECT_GT(from.num_contiguous, 0);
+  EXPECT_EQ(to.num_contiguous, from.num_contiguous);
 }
 
 TEST(MuxPipeline, OfTestSourcesWritesIntoTheSlots) {

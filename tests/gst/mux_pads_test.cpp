@@ -232,6 +232,15 @@ TEST(MuxGap, EndsTheWaitForAFrame) {
   EXPECT_EQ(bench.pull(), "0:4 1:4");
 }
 
+TEST(MuxGap, OfNoDurationLastsAFrame) {
+  MuxBench bench({0, 1}, kWaitForEver);
+  bench.push(0, 0, at(0));
+  bench.send(1, gst_event_new_gap(at(0), GST_CLOCK_TIME_NONE));
+  EXPECT_EQ(bench.pull(), "0:0 -");
+  bench.push_all({0, 1}, 1);
+  EXPECT_EQ(bench.pull(), "0:1 1:1");
+}
+
 TEST(MuxGap, MayBeAnEmptyBuffer) {
   MuxBench bench({0, 1}, kWaitForEver);
   bench.push_all({0}, 0);

@@ -372,6 +372,14 @@ TEST(MuxPace, OfANamedPadHasEveryFrameOfIt) {
   EXPECT_THAT(bench.caps(), HasSubstr("framerate=(fraction)30/1"));
 }
 
+TEST(MuxPace, OfAPadThatThereIsNotIsThatOfAllAndSaid) {
+  MuxBench bench({}, "pace=sink_7");
+  bench.add(0, small_caps("15/1"));
+  bench.add(1, small_caps("30/1"));
+  EXPECT_EQ(second_of(bench, 15, 30).size(), 30u);
+  EXPECT_THAT(bench.warning(), HasSubstr("pace=sink_7 is none of slowest, all and the pads"));
+}
+
 TEST(MuxPace, ChangesWhileRunning) {
   MuxBench bench;
   bench.add(0, small_caps("15/1"));
@@ -453,7 +461,7 @@ TEST(MuxStats, TellWhatHappened) {
   EXPECT_EQ(stats.of(0, "frames"), 3u);
   EXPECT_EQ(stats.of(1, "frames"), 2u);
   EXPECT_EQ(stats.of(1, "missing"), 1u);
-  EXPECT_EQ(stats.text(0, "io"), "by reference (upstream brings its own memory)");
+  EXPECT_EQ(stats.text(0, "io"), "by reference (the frames lie in memory of upstream)");
 }
 
 }  // namespace

@@ -180,6 +180,19 @@ void Collator::adopt_if_one_is_over() {
   if (count_over(inputs_) != num_over_) adopt();
 }
 
+void Collator::warn_of_pace() {
+  const bool known = settings_.pace == "slowest" || settings_.pace == "all" ||
+                     std::any_of(inputs_.begin(), inputs_.end(), [this](const auto& input) {
+                       return input->name == settings_.pace;
+                     });
+  if (known || std::exchange(warned_of_pace_, settings_.pace) == settings_.pace) return;
+  MuxNotice notice;
+  notice.kind = MuxNotice::Kind::warning;
+  notice.text = "pace=" + settings_.pace +
+                " is none of slowest, all and the pads there are; all pads set the pace";
+  notices_.push_back(std::move(notice));
+}
+
 void Collator::set_paces() {
   const auto slowest = slowest_or_fastest(true);
   const bool named = std::any_of(inputs_.begin(), inputs_.end(), [this](const auto& input) {
@@ -306,8 +319,11 @@ void Collator::take_gap(MuxInput& input, GstClockTime start, GstClockTime durati
                         Nanoseconds now) {
   const GstSegment& segment = input.segment;
   if (settings_.sync_mode != SyncMode::running_time || segment.format != GST_FORMAT_TIME ||
-      !GST_CLOCK_TIME_IS_VALID(start) || !GST_CLOCK_TIME_IS_VALID(duration))
+      !GST_CLOCK_TIME_IS_VALID(start))
     return;
+  // One that does not say how long it is lasts a frame at least.
+  if (!GST_CLOCK_TIME_IS_VALID(duration))
+    duration = static_cast<GstClockTime>(period_of(input.sensor).value_or(Nanoseconds(1)).count());
   guint64 end = 0;
   if (!gst_segment_clip(&segment, GST_FORMAT_TIME, start, start + duration, nullptr, &end)) return;
   const GstClockTime until = gst_segment_to_running_time(&segment, GST_FORMAT_TIME, end);
@@ -402,6 +418,7 @@ MuxSet Collator::collate(const Synchroniser::Set& set) {
       names_[i] = inputs_[i]->name;
     }
     set_paces();
+    warn_of_pace();
   }
   collated.slots.resize(kinds_.size());
   for (std::size_t s = 0; s < kinds_.size(); ++s) {

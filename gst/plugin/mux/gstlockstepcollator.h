@@ -114,6 +114,7 @@ class Collator {
   void adopt();
   void adopt_if_one_is_over();
   void set_paces();
+  void warn_of_pace();
   std::size_t queue_limit(const MuxInput& input) const;
   std::optional<Nanoseconds> period_of(std::size_t sensor) const;
   std::optional<Nanoseconds> slowest_or_fastest(bool slowest) const;
@@ -144,6 +145,7 @@ class Collator {
   std::vector<std::shared_ptr<const FrameKind>> kinds_;
   std::vector<std::string> names_;
   std::vector<MuxNotice> notices_;
+  std::string warned_of_pace_;  // The name of no pad that users were told of.
 };
 
 }  // namespace lockstep

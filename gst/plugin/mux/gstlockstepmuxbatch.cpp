@@ -55,7 +55,8 @@ GstBuffer* dress(MuxFrame& frame) {
 struct Composition {
   explicit Composition(MuxSet mux_set);
 
-  bool compose_in(SlotDispenser& dispenser);
+  void tell(SlotDispenser& dispenser) const;
+  bool find_arena();
   Result<void> gather_in(SlotDispenser& dispenser);
   void append_arena();
   void describe_frames(const MuxMoment& moment);
@@ -103,14 +104,18 @@ void Composition::keep_those_like_the_model() {
   }
 }
 
-// Whether all frames lie in one arena as they are. Tells the dispenser what left together.
-bool Composition::compose_in(SlotDispenser& dispenser) {
+// Tells what left together, so that pads which got out of step come back into it.
+void Composition::tell(SlotDispenser& dispenser) const {
   std::vector<PixelsPtr> together = pixels;
   for (std::size_t s = 0; s < num_slots; ++s)
     if (set.slots[s].state != FrameState::fresh) together[s].reset();
   dispenser.left_together(together);
+}
+
+// Whether all frames lie in one arena as they are, be it the pads' or that of a source upstream.
+bool Composition::find_arena() {
   keep_those_like_the_model();
-  arena = dispenser.common_arena(pixels, wanted);
+  arena = SlotDispenser::common_arena(pixels, wanted);
   return arena != nullptr;
 }
 
@@ -173,8 +178,9 @@ void Composition::describe_frames(const MuxMoment& moment) {
 Result<MuxBatch> make_batch(MuxSet set, const MuxMoment& moment, BatchLayout layout,
                             SlotDispenser* dispenser) {
   Composition composition(std::move(set));
+  if (dispenser) composition.tell(*dispenser);
   const bool has_slots = dispenser && dispenser->num_slots() == composition.num_slots;
-  if (has_slots && layout != BatchLayout::reference && !composition.compose_in(*dispenser) &&
+  if (layout != BatchLayout::reference && !composition.find_arena() && has_slots &&
       layout == BatchLayout::contiguous) {
     if (auto gathered = composition.gather_in(*dispenser); !gathered) return gathered.error();
   }

@@ -204,8 +204,8 @@ void count(State& state, const Tally& tally, const MuxBatch& batch) {
     counts.missing += tally.states[s] == FrameState::missing;
     counts.copies += batch.copied[s];
     if (fresh)
-      counts.io = batch.in_place[s] ? "in place (upstream writes into the slots)"
-                                    : "by reference (upstream brings its own memory)";
+      counts.io = batch.in_place[s] ? "in place (the frames lie in slots of a batch)"
+                                    : "by reference (the frames lie in memory of upstream)";
   }
   ++state.counts.batches;
   state.counts.incomplete += num_fresh < tally.states.size();
