@@ -49,7 +49,9 @@ struct RigEvent {
 /// How frames are to be grouped; what is left open follows the frame rate. See SyncConfig.
 struct Grouping {
   std::optional<Nanoseconds> tolerance;  ///< Nothing: half a frame period.
-  std::optional<Nanoseconds> max_wait;   ///< Nothing: one frame period.
+  /// Nothing: one frame period. Arenas are made for the wait that holds when the rig is configured: with a longer one
+  /// later, or beyond 16 frame periods, frames that have no slot to come into are dropped as overflow.
+  std::optional<Nanoseconds> max_wait;
   OnMissing on_missing = OnMissing::partial;
 };
 

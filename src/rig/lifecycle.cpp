@@ -15,8 +15,11 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kMaxBatches = 64;
-// A driver needs one slot to fill and one to go on with; one more covers the time until a set has left.
+// A driver needs one slot to fill and one to go on with; one more covers the time until a set has left, where that is a
+// frame period at most.
 constexpr std::size_t kMinDepth = 3;
+// Frames that a sensor may have waiting for partners; V4L2 has 32 buffers in all.
+constexpr std::size_t kMostWaiting = 16;
 // Beyond those downstream and in the sensors' pipes: one for the frames kept for on-missing=repeat.
 constexpr std::size_t kKeptArenas = 1;
 
@@ -81,6 +84,14 @@ SyncConfig Rig::State::resolved_sync() const {
           grouping.on_missing};
 }
 
+// How many frames of a sensor come while the first waits for its partners.
+std::size_t Rig::State::frames_during_wait() const {
+  MutexLock lock(mutex);
+  const Nanoseconds period = period_of(format);
+  const auto frames = (resolved_sync().max_wait + period - Nanoseconds(1)) / period;
+  return std::clamp<std::size_t>(static_cast<std::size_t>(frames), 1, kMostWaiting);
+}
+
 Result<void> Rig::State::open_sensors() {
   if (auto valid = check_config(config); !valid) return valid;
   if (auto valid = check_grouping(config.grouping); !valid) return valid;
@@ -141,7 +152,8 @@ Result<void> Rig::configure(const Format& wanted) {
   if (!layout) return layout.error();
   state.format = wanted;
   state.arena_layout = *layout;
-  std::size_t depth = kMinDepth;
+  const std::size_t num_waiting = state.frames_during_wait();
+  std::size_t depth = kMinDepth - 1 + num_waiting;
   std::size_t slot_bytes = layout->size_bytes;
   bool layout_chosen = false;
   for (RigSensor& sensor : state.sensors) {
@@ -155,7 +167,7 @@ Result<void> Rig::configure(const Format& wanted) {
     sensor.stream = *std::move(stream);
     slot_bytes = std::max({slot_bytes, sensor.stream.slot_bytes, sensor.stream.layout.size_bytes});
     if (sensor.stream.delivery != Delivery::fill) continue;
-    depth = std::max(depth, sensor.stream.min_queued + 1);
+    depth = std::max(depth, sensor.stream.min_queued + num_waiting);
     if (!layout_chosen) state.arena_layout = sensor.stream.layout;
     layout_chosen = true;
   }

@@ -89,6 +89,7 @@ struct Rig::State {
   // lifecycle.cpp
   Result<void> open_sensors();
   Result<void> add_to_epoll(int fd, std::uint32_t key);
+  std::size_t frames_during_wait() const;
   Result<void> allocate(std::size_t depth, std::size_t slot_bytes);
   void release_arenas();
   Result<void> start_sensors();

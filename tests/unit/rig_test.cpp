@@ -349,6 +349,18 @@ TEST(Rig, LostRealSensorComesBackWithoutStallingTheOthers) {
   EXPECT_TRUE(back);
 }
 
+TEST(Rig, FramesWaitAsLongAsTheyAreToldTo) {
+  RigConfig config = config_of("sim?realtime=false&render=stamp;"
+                               "sim?realtime=false&render=stamp&stall-at=300&stall-for=150");
+  config.grouping.max_wait = std::chrono::milliseconds(330);
+  auto rig = started(std::move(config));
+  for (int n = 0; n < 40; ++n) next(*rig);
+  const RigStats stats = rig->stats();
+  EXPECT_EQ(drops_of(stats, 0, DropReason::overflow), 0u);
+  EXPECT_EQ(drops_of(stats, 0, DropReason::downstream_full), 0u);
+  EXPECT_EQ(stats.sensors[0].frames, 40u);
+}
+
 TEST(Rig, BatchesOutliveTheRig) {
   auto rig = started(config_of(times(2, "sim?realtime=false&render=code")));
   const Batch batch = next(*rig);
