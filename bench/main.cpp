@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "frame_source.h"
 #include "ratios.h"
 
 namespace lockstep::bench {
@@ -39,6 +40,7 @@ class RatioReporter : public benchmark::ConsoleReporter {
 
 int main(int argc, char** argv) {
   gst_init(&argc, &argv);
+  lockstep::bench::register_frame_source();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   lockstep::bench::RatioReporter reporter;

@@ -94,6 +94,8 @@ PipelineCost run_pipeline(const std::string& launch, std::uint64_t skip,
   return cost;
 }
 
+double thread_cpu_seconds() { return seconds(CLOCK_THREAD_CPUTIME_ID); }
+
 std::string last_buffer_of(const std::string& launch) {
   std::string bytes;
   run(launch, keep_buffer, &bytes, {}, {});

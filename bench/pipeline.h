@@ -26,6 +26,9 @@ PipelineCost run_pipeline(const std::string& launch, std::uint64_t skip,
                           const std::function<void(GstElement*)>& at_end = {},
                           const std::function<void(GstElement*)>& before = {});
 
+/// CPU time of the thread that asks. \units seconds.
+double thread_cpu_seconds();
+
 /// Runs a launch line and hands over the bytes of the last buffer that reached "end" (a fakesink).
 std::string last_buffer_of(const std::string& launch);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,8 @@ using Figures = std::map<std::string, double>;
 struct Ratio {
   std::string what;
   std::string figure;
-  std::string baseline;  ///< Empty: the figure itself is judged.
-  double bound = 0;
+  std::string baseline;         ///< Empty: the figure itself is judged.
+  std::optional<double> bound;  ///< Nothing: told for comparison.
   bool at_least = false;
   std::string unit = "x";
 };

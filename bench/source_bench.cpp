@@ -4,13 +4,9 @@
 #include <benchmark/benchmark.h>
 #include <gst/gst.h>
 
-#include <cstring>
-#include <memory>
 #include <string>
-#include <vector>
 
-#include "lockstep/format.h"
-#include "lockstep/memory.h"
+#include "copies.h"
 #include "pipeline.h"
 
 namespace lockstep::bench {
@@ -53,41 +49,15 @@ void one_copy(benchmark::State& state) {
   time_line(state, source_line(lending, 4, 1920, 1080, 300, "layout=contiguous"), 50, 1);
 }
 
-// Two arenas of four 1080p NV12 frames: the same memory, and as many bytes, as the source's batches.
-struct Arenas {
-  std::shared_ptr<Arena> from;
-  std::shared_ptr<Arena> between;
-  std::shared_ptr<Arena> to;
-  std::size_t frame_bytes = 0;
-
-  static Arenas make() {
-    Arenas arenas;
-    arenas.frame_bytes = default_layout(PixelFormat::nv12, 1920, 1080)->size_bytes;
-    const MemoryBackend* memfd = *find_memory_backend("memfd");
-    for (auto* arena : {&arenas.from, &arenas.between, &arenas.to})
-      *arena = *memfd->allocate(4, arenas.frame_bytes);
-    return arenas;
-  }
-};
-
-void copy(const Arena& from, const Arena& to, std::size_t frame_bytes) {
-  for (std::size_t i = 0; i < 4; ++i) std::memcpy(to.slot(i).data, from.slot(i).data, frame_bytes);
-  benchmark::ClobberMemory();
-}
-
 void one_memcpy(benchmark::State& state) {
-  const Arenas arenas = Arenas::make();
-  for (auto _ : state) copy(*arenas.from, *arenas.to, arenas.frame_bytes);
-  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * 4 * arenas.frame_bytes));
+  Copies copies(4);
+  for (auto _ : state) copies.once();
+  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * copies.batch_bytes()));
 }
 
-// What the thread's plugin does: out of the stream into a buffer of its own, and from there into the batch.
 void two_copies(benchmark::State& state) {
-  const Arenas arenas = Arenas::make();
-  for (auto _ : state) {
-    copy(*arenas.from, *arenas.between, arenas.frame_bytes);
-    copy(*arenas.between, *arenas.to, arenas.frame_bytes);
-  }
+  Copies copies(4);
+  for (auto _ : state) copies.twice();
 }
 
 // Live: four sensors at 30 fps for ten seconds; the source's own statistics say when batches left.
