@@ -276,7 +276,7 @@ class MuxRtp : public testing::Test {
       EXPECT_EQ(stats.of(s, "frames"), kFrames - (s == kBad ? num_lost : 0)) << s;
       EXPECT_EQ(stats.of(s, "missing"), s == kBad ? num_lost : 0) << s;
       EXPECT_EQ(stats.of(s, "drops"), 0u) << s;
-      EXPECT_EQ(stats.text(s, "io"), "in place (upstream writes into the slots)");
+      EXPECT_EQ(stats.text(s, "io"), "in place (the frames lie in slots of a batch)");
     }
     EXPECT_EQ(stats.of("incomplete"), num_lost);
     EXPECT_EQ(stats.of("copies"), 0u);

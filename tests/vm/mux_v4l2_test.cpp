@@ -115,7 +115,7 @@ TEST_F(MuxV4l2, DriversWriteIntoTheSlots) {
   const Stats stats = pipeline_->stats();
   EXPECT_EQ(stats.of("copies"), 0u);
   for (guint s = 0; s < kCameras; ++s)
-    EXPECT_EQ(stats.text(s, "io"), "in place (upstream writes into the slots)");
+    EXPECT_EQ(stats.text(s, "io"), "in place (the frames lie in slots of a batch)");
   EXPECT_EQ(stats.of("by-reference"), stats.of("batches") - num_contiguous_);
   EXPECT_GT(num_in_step_, 0u);
 }
