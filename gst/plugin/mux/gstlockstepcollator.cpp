@@ -377,7 +377,8 @@ std::optional<MuxSet> Collator::next(Nanoseconds now) {
   note_stalls();
   if (!set) return std::nullopt;
   // What the synchroniser learns of rates takes a few frames, and may change.
-  if (any_rate_unknown_ && ++num_sets_ % 16 == 0) adopt();
+  ++num_sets_;
+  if (any_rate_unknown_ && (num_sets_ <= 16 || num_sets_ % 16 == 0)) adopt();
   return collate(*set);
 }
 
