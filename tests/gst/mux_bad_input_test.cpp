@@ -262,5 +262,16 @@ TEST(MuxBadInput, MemoryThatIsNotThereIsAnErrorAtTheStart) {
   gst_element_set_state(element.get(), GST_STATE_NULL);
 }
 
+TEST(MuxBadInput, MorePadsThanABlockHasRoomForAreAnErrorThatSaysSo) {
+  MuxBench bench({}, "layout=contiguous");
+  std::vector<guint> pads;
+  for (guint pad = 0; pad < 65; ++pad) {
+    bench.add(pad);
+    pads.push_back(pad);
+  }
+  bench.push_all(pads, 0);
+  EXPECT_THAT(bench.error(), HasSubstr("put 65 pads into one block of memory, where 64 have room"));
+}
+
 }  // namespace
 }  // namespace lockstep

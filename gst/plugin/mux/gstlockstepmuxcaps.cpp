@@ -129,6 +129,11 @@ void set_streams(GstStructure* structure, const Slots& slots) {
 
 Result<CapsPtr> batch_caps_of(const MuxSet& set, BatchLayout layout, Fraction rate,
                               GstCaps* downstream) {
+  if (layout == BatchLayout::contiguous && set.slots.size() > kMaxSensors)
+    return Error{Errc::not_supported, 0,
+                 "put " + std::to_string(set.slots.size()) +
+                     " pads into one block of memory, where " + std::to_string(kMaxSensors) +
+                     " have room; use layout=auto"};
   const bool uniform = all_same_shape(set.slots);
   if (!uniform && layout == BatchLayout::contiguous)
     return Error{Errc::no_common_format, 0,

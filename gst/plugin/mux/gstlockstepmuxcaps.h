@@ -14,7 +14,8 @@ namespace lockstep {
 /// Caps of the batches that the set begins. An element that takes no batches of ours gets those of GStreamer's analytics
 /// elements, where there are such.
 ///
-/// \errors  no_common_format  the pads' frames fit neither one block of memory (with layout=contiguous) nor what
+/// \errors  not_supported     more than kMaxSensors slots with layout=contiguous.
+///          no_common_format  the pads' frames fit neither one block of memory (with layout=contiguous) nor what
 ///                            downstream takes; the text names the pads, what each sends, and the element to put before
 ///                            it.
 Result<CapsPtr> batch_caps_of(const MuxSet& set, BatchLayout layout, Fraction rate,

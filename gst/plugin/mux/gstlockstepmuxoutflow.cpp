@@ -139,7 +139,8 @@ GstFlowReturn negotiate(GstLockstepMux* self, const MuxSet& set) {
     return GST_FLOW_OK;
   }
   if (GST_PAD_IS_FLUSHING(src)) return GST_FLOW_FLUSHING;
-  if (state.refused && state.num_refused++ < kPatience) {
+  if (state.refused && state.refused->code == Errc::no_common_format &&
+      state.num_refused++ < kPatience) {
     // Frames of before are still on their way when the pads have agreed already.
     if (state.num_refused > 1 || ask_to_agree(self, set)) return GST_FLOW_CUSTOM_SUCCESS;
   }
