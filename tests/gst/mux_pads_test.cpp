@@ -204,6 +204,46 @@ TEST(MuxFlush, OfOnePadLeavesTheOthersFrames) {
   EXPECT_EQ(bench.stats().of(0, "drops"), 0u);
 }
 
+TEST(MuxFlush, AfterTheEndHasThePadWaitedForAgain) {
+  MuxBench bench({0, 1}, kWaitForEver);
+  bench.push_all({0, 1}, 0);
+  EXPECT_EQ(bench.pull(), "0:0 1:0");
+  bench.end({1});
+  bench.push_all({0}, 1);
+  EXPECT_EQ(bench.pull(), "0:1 -");
+  flush(bench, {0, 1});
+  begin_segment(bench, {0, 1});
+  bench.push_all({0, 1}, 0);
+  EXPECT_EQ(bench.pull(), "0:0 1:0");
+}
+
+TEST(MuxPads, MayBeReleasedWhileTheirThreadsAreOnTheirWay) {
+  MuxBench bench({0, 1, 2}, kWaitForEver);
+  for (int round = 0; round < 200; ++round) {
+    GstPad* src = gst_pad_new("src", GST_PAD_SRC);
+    gst_object_ref_sink(src);
+    gst_pad_set_active(src, TRUE);
+    GstPad* sink = gst_element_request_pad_simple(bench.element(), "sink_1000");
+    gst_pad_link(src, sink);
+    std::thread upstream([src] {
+      gst_pad_push_event(src, gst_event_new_stream_start("brief"));
+      for (int i = 0; i < 50; ++i) {
+        gst_pad_push_event(src, gst_event_new_gap(at(0), GST_SECOND));
+        gst_pad_push_event(src, gst_event_new_flush_start());
+        gst_pad_push_event(src, gst_event_new_flush_stop(FALSE));
+      }
+      gst_pad_push_event(src, gst_event_new_eos());
+    });
+    gst_element_release_request_pad(bench.element(), sink);
+    upstream.join();
+    gst_object_unref(sink);
+    gst_pad_set_active(src, FALSE);
+    gst_object_unref(src);
+  }
+  bench.push_all({0, 1, 2}, 0);
+  EXPECT_EQ(bench.pull(), "0:0 1:0 2:0");
+}
+
 TEST(MuxFlush, FreesWhoeverIsHeldUp) {
   MuxBench bench({0, 1}, std::string(kWaitForEver) + "max-queued=1");
   bench.push_all({0}, 0);

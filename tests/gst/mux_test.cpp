@@ -157,7 +157,7 @@ TEST(MuxCaptureTime, FrameWithoutReferenceIsCountedAndSaid) {
   MuxBench bench({0, 1}, "sync-mode=capture-time reference-timestamp-caps=timestamp/x-ntp");
   bench.push(0, 0, 0);
   EXPECT_THAT(bench.warning(), HasSubstr("sink_0 sends frames without a reference timestamp of "
-                                         "caps timestamp/x-ntp; correct"));
+                                         "caps timestamp/x-ntp; for RTP set"));
   bench.push(0, 1, at(1));
   EXPECT_EQ(bench.stats().drops(0, "untimed"), 2u);
   EXPECT_FALSE(bench.has_message(GST_MESSAGE_WARNING));

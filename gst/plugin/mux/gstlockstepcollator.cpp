@@ -18,6 +18,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+// Longer times than this, such as "for ever", are taken for this.
+constexpr Nanoseconds kLongest = std::chrono::hours(24 * 365);
 constexpr Nanoseconds kUnknownPeriod{33'333'333};
 constexpr Nanoseconds kWaitWhereNotLive = seconds(10);
 constexpr std::size_t kQueuedWhereNotLive = 4;
@@ -72,6 +74,7 @@ void Collator::remove(const MuxInputPtr& input) {
   collect_drops();
   inputs_.erase(inputs_.begin() + static_cast<std::ptrdiff_t>(input->sensor));
   number_inputs();
+  input->removed = true;
   adopt();
 }
 
@@ -115,12 +118,14 @@ void Collator::begin() {
 }
 
 void Collator::set_kind(MuxInput& input, std::shared_ptr<const FrameKind> kind) {
+  if (input.removed) return;
   if (input.kind && gst_caps_is_equal(input.kind->caps.get(), kind->caps.get())) return;
   input.kind = std::move(kind);
   adopt();
 }
 
 void Collator::set_eos(MuxInput& input, bool eos, Nanoseconds now) {
+  if (input.removed) return;
   input.eos = eos;
   synchroniser_.set_active(input.sensor, !eos, now);
   adopt();
@@ -149,10 +154,11 @@ SyncConfig Collator::sync_config() const {
   SyncConfig config;
   const Nanoseconds fastest = slowest_or_fastest(false).value_or(kUnknownPeriod);
   const Nanoseconds slowest = slowest_or_fastest(true).value_or(kUnknownPeriod);
-  config.tolerance = optional_time(settings_.tolerance).value_or(fastest / 2);
-  config.max_wait =
-      optional_time(settings_.max_wait).value_or(timing_.live ? slowest : kWaitWhereNotLive);
-  if (timing_.live) config.max_wait += timing_.extra_wait;
+  config.tolerance = std::min(optional_time(settings_.tolerance).value_or(fastest / 2), kLongest);
+  config.max_wait = std::min(
+      optional_time(settings_.max_wait).value_or(timing_.live ? slowest : kWaitWhereNotLive),
+      kLongest);
+  if (timing_.live) config.max_wait += std::min(timing_.extra_wait, kLongest);
   config.on_missing = settings_.on_missing;
   const bool arrival = settings_.sync_mode == SyncMode::arrival;
   config.group_by = arrival ? GroupBy::newest : GroupBy::capture_time;
@@ -224,9 +230,12 @@ std::size_t Collator::queue_limit(const MuxInput& input) const {
 
 Nanoseconds Collator::most_delay() const {
   Nanoseconds least = seconds(3600);
-  for (std::size_t i = 0; i < inputs_.size(); ++i)
-    least = std::min(least, period_of(i).value_or(kUnknownPeriod) *
-                                static_cast<std::int64_t>(inputs_[i]->most_queued));
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    const Nanoseconds period = std::min(period_of(i).value_or(kUnknownPeriod), least);
+    const auto most =
+        static_cast<std::int64_t>(std::min<std::size_t>(inputs_[i]->most_queued, 3600));
+    least = std::min(least, period * most);
+  }
   return std::max(least, max_wait());
 }
 
@@ -234,7 +243,7 @@ Fraction Collator::framerate() const {
   Fraction rate{0, 1};
   bool any = false;
   for (const auto& input : inputs_) {
-    if (!input->kind) continue;
+    if (!input->kind || input->eos) continue;
     const Fraction own{static_cast<std::uint32_t>(GST_VIDEO_INFO_FPS_N(&input->kind->info)),
                        static_cast<std::uint32_t>(GST_VIDEO_INFO_FPS_D(&input->kind->info))};
     if (input->name == settings_.pace) return own;
@@ -283,6 +292,7 @@ Nanoseconds Collator::waits_from(Nanoseconds captured) const {
 }
 
 void Collator::take_in(MuxInput& input, BufferPtr buffer, Nanoseconds now) {
+  if (input.removed) return;
   GstBuffer* raw = buffer.get();
   if (GST_BUFFER_FLAG_IS_SET(raw, GST_BUFFER_FLAG_GAP) && gst_buffer_get_size(raw) == 0) {
     take_gap(input, GST_BUFFER_PTS(raw), GST_BUFFER_DURATION(raw), now);
@@ -317,6 +327,7 @@ void Collator::take_in(MuxInput& input, BufferPtr buffer, Nanoseconds now) {
 
 void Collator::take_gap(MuxInput& input, GstClockTime start, GstClockTime duration,
                         Nanoseconds now) {
+  if (input.removed) return;
   const GstSegment& segment = input.segment;
   if (settings_.sync_mode != SyncMode::running_time || segment.format != GST_FORMAT_TIME ||
       !GST_CLOCK_TIME_IS_VALID(start))
@@ -324,6 +335,7 @@ void Collator::take_gap(MuxInput& input, GstClockTime start, GstClockTime durati
   // One that does not say how long it is lasts a frame at least.
   if (!GST_CLOCK_TIME_IS_VALID(duration))
     duration = static_cast<GstClockTime>(period_of(input.sensor).value_or(Nanoseconds(1)).count());
+  duration = std::min<GstClockTime>(duration, GST_CLOCK_TIME_NONE - 1 - start);
   guint64 end = 0;
   if (!gst_segment_clip(&segment, GST_FORMAT_TIME, start, start + duration, nullptr, &end)) return;
   const GstClockTime until = gst_segment_to_running_time(&segment, GST_FORMAT_TIME, end);
@@ -351,6 +363,7 @@ void Collator::collect_drops() {
 }
 
 void Collator::flush(MuxInput& input) {
+  if (input.removed) return;
   collect_drops();
   synchroniser_.forget(input.sensor);
   input.capture_offset.reset();

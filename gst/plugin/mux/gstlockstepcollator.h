@@ -54,6 +54,8 @@ struct MuxSet {
 
 /// Puts the frames of a mux's pads together: what came on each pad goes in, sets of frames come out.
 ///
+/// What is asked of an input that was removed does nothing: its threads may be on their way still.
+///
 /// \units   times on CLOCK_MONOTONIC unless they say otherwise.
 /// \thread  one caller at a time: the element's mutex.
 class Collator {

@@ -10,7 +10,7 @@
  * slot empty until the next caps.
  *
  * Frames belong together by their PTS in running time (`sync-mode=running-time`), by a reference timestamp that they
- * carry, such as the NTP time that rtpjitterbuffer adds (`capture-time`), or not at all (`arrival`: whatever is newest). A
+ * carry, such as the NTP time that rtpjitterbuffer adds with add-reference-timestamp-meta=true (`capture-time`), or not at all (`arrival`: whatever is newest). A
  * batch leaves as soon as its last frame has come; one that lacks a frame leaves after `max-wait`, as `on-missing` says.
  *
  * Upstream is offered the slots of coming batches to write into: what takes the offer, such as videotestsrc, avdec_h264
@@ -102,7 +102,7 @@ CapsPtr caps_for(GstLockstepMux* self, const MuxInput& asking, GstCaps* filter) 
     Lock lock(state.mutex);
     for (const auto& input : state.collator.inputs())
       if (input.get() != &asking && !input->eos && input->kind && !others) others = input->kind;
-    must_agree = state.settings.layout == BatchLayout::contiguous;
+    must_agree = state.layout == BatchLayout::contiguous;
   }
   const CapsPtr downstream = downstream_caps(self);
   must_agree = must_agree || !takes_mixed(downstream.get());
@@ -259,6 +259,7 @@ gboolean start(GstAggregator* aggregator) {
     return FALSE;
   }
   state.supply = *std::move(supply);
+  state.layout = state.settings.layout;
   state.counts = Counts();
   state.poked = false;
   state.collator.begin();
@@ -286,6 +287,8 @@ gboolean stop(GstAggregator* aggregator) {
       input->outlet.reset();
       // Upstream begins anew, with its caps and segment.
       input->kind.reset();
+      gst_segment_init(&input->segment, GST_FORMAT_UNDEFINED);
+      state.collator.set_eos(*input, false, monotonic_now());
     }
     state.supply.reset();
     notices = state.collator.take_notices(monotonic_now(), true);

@@ -10,7 +10,7 @@ namespace {
 
 Error unlike(const GstCaps* caps, const std::string& why) {
   CharsPtr text(gst_caps_to_string(caps));
-  return {Errc::not_supported, 0, why + "; it sends " + text.get()};
+  return {Errc::not_supported, 0, std::string(text.get()) + " is " + why};
 }
 
 // Takes over where the planes lie; what a row holds follows from the kind.

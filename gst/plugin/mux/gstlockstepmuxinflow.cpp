@@ -50,13 +50,28 @@ void take_timing(GstLockstepMux* self, GstClockTime total) {
 
 }  // namespace
 
+namespace {
+
+GstClockTime told_wait(GstLockstepMux* self) {
+  Lock lock(state_of(self).mutex);
+  return state_of(self).told_wait;
+}
+
+}  // namespace
+
+// What is asked first may tell that upstream is live, and so how long frames wait: then the answer is another.
 gboolean src_query(GstAggregator* aggregator, GstQuery* query) {
-  if (!parent_class()->src_query(aggregator, query)) return FALSE;
-  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY) return TRUE;
-  gboolean live = FALSE;
-  GstClockTime min = 0;
-  gst_query_parse_latency(query, &live, &min, nullptr);
-  take_timing(GST_LOCKSTEP_MUX(aggregator), live ? min : GST_CLOCK_TIME_NONE);
+  auto* self = GST_LOCKSTEP_MUX(aggregator);
+  for (int times = 0; times < 2; ++times) {
+    const GstClockTime before = told_wait(self);
+    if (!parent_class()->src_query(aggregator, query)) return FALSE;
+    if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY) return TRUE;
+    gboolean live = FALSE;
+    GstClockTime min = 0;
+    gst_query_parse_latency(query, &live, &min, nullptr);
+    take_timing(self, live ? min : GST_CLOCK_TIME_NONE);
+    if (told_wait(self) == before) break;
+  }
   return TRUE;
 }
 
@@ -67,6 +82,16 @@ void ask_timing(GstLockstepMux* self) {
   GstQuery* query = gst_query_new_latency();
   gst_pad_query(GST_AGGREGATOR_SRC_PAD(self), query);
   gst_query_unref(query);
+}
+
+// Nobody goes on before it is known whether times are live.
+void settle_timing(GstLockstepMux* self) {
+  State& state = state_of(self);
+  if (!state.timing_stale && !state.asks_timing) return;
+  std::lock_guard asking(state.timing_mutex);
+  state.asks_timing = true;
+  if (state.timing_stale.exchange(false)) ask_timing(self);
+  state.asks_timing = false;
 }
 
 // CLOCK_MONOTONIC minus running time, if there is a clock to tell it.
@@ -108,6 +133,7 @@ void end_flush_if_over(GstLockstepMux* self) {
 
 void set_flushing(GstLockstepMux* self, MuxInput& input, bool flushing) {
   Lock lock(state_of(self).mutex);
+  if (input.removed) return;
   input.flushing = flushing;
   input.flow = flushing ? GST_FLOW_FLUSHING : GST_FLOW_OK;
   input.space.notify_all();
@@ -130,6 +156,10 @@ GstFlowReturn begin_flush(GstLockstepMux* self, GstAggregatorPad* pad, GstEvent*
 
 GstFlowReturn end_flush(GstLockstepMux* self, GstAggregatorPad* pad, GstEvent* event) {
   const GstFlowReturn flow = parent_class()->sink_event_pre_queue(GST_AGGREGATOR(self), pad, event);
+  // The stream goes on after a flush, even if it had ended.
+  change(self, [&](Collator& collator, Nanoseconds now) {
+    collator.set_eos(*input_of(pad), false, now);
+  });
   set_flushing(self, *input_of(pad), false);
   end_flush_if_over(self);
   poke_again(self);
@@ -156,7 +186,7 @@ GstFlowReturn chain(GstPad* pad, GstObject* parent, GstBuffer* raw) {
   auto* self = GST_LOCKSTEP_MUX(parent);
   State& state = state_of(self);
   const MuxInputPtr input = input_of(pad);
-  if (state.timing_stale.exchange(false)) ask_timing(self);
+  settle_timing(self);
   const auto offset = running_offset(self);
   bool due = false;
   std::vector<MuxNotice> notices;

@@ -40,6 +40,7 @@ struct MuxInput {
   std::shared_ptr<SlotOutlet> outlet;     ///< Of the slots it was offered; null where none were.
   std::atomic<GstFlowReturn> flow{GST_FLOW_FLUSHING};  ///< What the pad answers to buffers.
   bool eos = false;
+  bool removed = false;   ///< Its pad was released: nothing of it counts any more.
   bool flushing = false;  ///< Between FLUSH_START and FLUSH_STOP.
 
   std::deque<std::pair<std::uint64_t, MuxFrame>> waiting;  ///< For partners, by token.

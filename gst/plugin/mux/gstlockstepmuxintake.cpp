@@ -46,7 +46,10 @@ std::optional<GstClockTime> running_time_of(const GstBuffer* buffer, const GstSe
   if (!GST_CLOCK_TIME_IS_VALID(pts) || segment.format != GST_FORMAT_TIME)
     return GST_CLOCK_TIME_NONE;
   const GstClockTime duration = GST_BUFFER_DURATION(buffer);
-  const GstClockTime end = GST_CLOCK_TIME_IS_VALID(duration) ? pts + duration : pts;
+  const GstClockTime end =
+      GST_CLOCK_TIME_IS_VALID(duration) && duration < G_MAXINT64 && pts < G_MAXINT64
+          ? pts + duration
+          : pts;
   guint64 begin = 0;
   if (!gst_segment_clip(&segment, GST_FORMAT_TIME, pts, end, &begin, nullptr)) return std::nullopt;
   // A pad's negative offset takes the beginning of its segment out of it.
@@ -61,9 +64,11 @@ std::variant<MuxFrame, Refusal> look_at(MuxInput& input, BufferPtr owned, Nanose
   GstBuffer* buffer = owned.get();
   const std::uint64_t num_before = input.num_frames++;
   if (!input.kind)
-    return Refusal{DropReason::corrupt, "sends frames and no caps; put a capsfilter before it"};
+    return Refusal{
+        DropReason::corrupt,
+        "sends data without caps; put a decoder such as decodebin, or a capsfilter, before it"};
   auto layout = layout_in(buffer, *input.kind);
-  if (!layout) return Refusal{DropReason::corrupt, "sends " + layout.error().what};
+  if (!layout) return Refusal{DropReason::corrupt, "sends a damaged frame: " + layout.error().what};
   const auto running_time = running_time_of(buffer, input.segment);
   if (!running_time) return Refusal{DropReason::clipped, ""};
 
@@ -99,13 +104,14 @@ std::variant<Nanoseconds, Refusal> time_of(const MuxFrame& frame, const MuxSetti
       gst_buffer_get_reference_timestamp_meta(frame.buffer.get(), settings.reference_caps.get());
   if (meta && GST_CLOCK_TIME_IS_VALID(meta->timestamp))
     return Nanoseconds(static_cast<std::int64_t>(meta->timestamp));
-  std::string wanted = "any";
+  std::string text = "sends frames without a reference timestamp";
   if (settings.reference_caps)
-    wanted = CharsPtr(gst_caps_to_string(settings.reference_caps.get())).get();
-  return Refusal{DropReason::untimed, "sends frames without a reference timestamp of caps " +
-                                          wanted +
-                                          "; correct reference-timestamp-caps or use "
-                                          "sync-mode=running-time"};
+    text += std::string(" of caps ") +
+            CharsPtr(gst_caps_to_string(settings.reference_caps.get())).get();
+  return Refusal{DropReason::untimed,
+                 text +
+                     "; for RTP set add-reference-timestamp-meta=true on rtspsrc or "
+                     "rtpjitterbuffer, or use sync-mode=running-time"};
 }
 
 }  // namespace lockstep

@@ -34,9 +34,9 @@ void tell(GstLockstepMux* self, const std::vector<MuxNotice>& notices) {
                                      guint64{notice.count}, nullptr));
         break;
       case MuxNotice::Kind::stalled:
-        post_warning(GST_ELEMENT(self),
-                     {Errc::timed_out, 0,
-                      notice.pad + " sends nothing, the others go on without it until it does"});
+        post_warning(GST_ELEMENT(self), {Errc::timed_out, 0,
+                                         notice.pad + " sends nothing in time, the others go on "
+                                                      "without it until it does; see max-wait"});
         post(self, gst_structure_new("lockstep-sensor-stalled", "sensor", G_TYPE_UINT, notice.slot,
                                      "name", G_TYPE_STRING, pad, nullptr));
         break;
@@ -103,7 +103,7 @@ GstFlowReturn update_src_caps(GstAggregator* aggregator, GstCaps* downstream, Gs
   {
     Lock lock(state.mutex);
     rate = state.collator.framerate();
-    layout = state.settings.layout;
+    layout = state.layout;
   }
   auto batch_caps = batch_caps_of(*state.negotiating, layout, rate, downstream);
   if (!batch_caps) {
@@ -161,7 +161,7 @@ Result<MuxBatch> make_batch(State& state, MuxSet set) {
   while (set.slots[anchor].state == FrameState::missing) ++anchor;
   if (state.supply) {
     dispenser = state.supply->dispenser();
-    if (state.settings.layout == BatchLayout::contiguous) {
+    if (state.layout == BatchLayout::contiguous) {
       auto made = state.supply->dispenser_for(set.slots[anchor].kind->layout.size_bytes);
       if (!made) return made.error();
       dispenser = *std::move(made);
@@ -172,7 +172,7 @@ Result<MuxBatch> make_batch(State& state, MuxSet set) {
   Lock lock(state.mutex);
   const MuxMoment moment{state.last_pts, state.duration, state.counts.batches};
   lock.unlock();
-  return make_batch(std::move(set), moment, state.settings.layout, dispenser.get());
+  return make_batch(std::move(set), moment, state.layout, dispenser.get());
 }
 
 // What is counted of a batch, before its frames are given away.

@@ -35,7 +35,9 @@ std::string text_of(const GValue* value) {
 void install_sync_properties(GObjectClass* klass, GParamFlags playing) {
   g_object_class_install_property(
       klass, MUX_PROP_SYNC_MODE,
-      g_param_spec_enum("sync-mode", "Synchronisation mode", "What makes frames belong together",
+      g_param_spec_enum("sync-mode", "Synchronisation mode",
+                        "What makes frames belong together. arrival is for live sources: of others "
+                        "it takes what is fastest",
                         sync_mode_type(), static_cast<int>(SyncMode::running_time), playing));
   g_object_class_install_property(
       klass, MUX_PROP_REFERENCE_TIMESTAMP_CAPS,
@@ -51,11 +53,12 @@ void install_sync_properties(GObjectClass* klass, GParamFlags playing) {
                           0, G_MAXUINT64, GST_CLOCK_TIME_NONE, playing));
   g_object_class_install_property(
       klass, MUX_PROP_MAX_WAIT,
-      g_param_spec_uint64("max-wait", "Longest wait",
-                          "How long a frame waits for the others of its batch, in ns, in live "
-                          "pipelines beyond the latency upstream (18446744073709551615: one frame "
-                          "period of the slowest pad, and 10 s where sources are not live)",
-                          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, playing));
+      g_param_spec_uint64(
+          "max-wait", "Longest wait",
+          "How long a frame waits for the others of its batch, in ns (0: not at all), in live "
+          "pipelines beyond the latency upstream (18446744073709551615: one frame "
+          "period of the slowest pad, and 10 s where sources are not live)",
+          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, playing));
   g_object_class_install_property(
       klass, MUX_PROP_ON_MISSING,
       g_param_spec_enum("on-missing", "On missing",

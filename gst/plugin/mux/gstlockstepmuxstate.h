@@ -57,13 +57,14 @@ struct State {
   GstClockTime last_pts = 0;
   GstClockTime duration = GST_CLOCK_TIME_NONE;
 
+  BatchLayout layout =
+      BatchLayout::automatic;  // Since the start; the task and queries only read it.
+
+  std::mutex timing_mutex;               // Held while upstream is asked; taken before `mutex`.
   std::atomic<bool> timing_stale{true};  // Whether upstream is live must be asked anew.
+  std::atomic<bool> asks_timing{false};  // Somebody is at it.
 
-  GstClock* const clock = GST_CLOCK(g_object_new(GST_TYPE_SYSTEM_CLOCK, "name", "lockstepmux-clock",
-                                                 "clock-type", GST_CLOCK_TYPE_MONOTONIC, nullptr));
-
-  State() { gst_object_ref_sink(clock); }
-  ~State() { gst_object_unref(clock); }
+  State() = default;
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 };

@@ -9,6 +9,19 @@ namespace {
 
 constexpr const char* kPoke = "lockstep-poke";
 
+// CLOCK_MONOTONIC. One for the life of the process: its thread may hold the last reference to a mux, and could not end a
+// clock that is its own.
+GstClock* timer_clock() {
+  static GstClock* const clock = [] {
+    auto* made = GST_CLOCK(
+        gst_object_ref_sink(g_object_new(GST_TYPE_SYSTEM_CLOCK, "name", "lockstepmux-clock",
+                                         "clock-type", GST_CLOCK_TYPE_MONOTONIC, nullptr)));
+    GST_OBJECT_FLAG_SET(made, GST_OBJECT_FLAG_MAY_BE_LEAKED);
+    return made;
+  }();
+  return clock;
+}
+
 }  // namespace
 
 // Every sink pad, to be freed with the references in it.
@@ -69,7 +82,8 @@ bool settle(GstLockstepMux* self, Nanoseconds now) {
     gst_clock_id_unref(state.timer);
   }
   state.timer_at = *deadline;
-  state.timer = gst_clock_new_single_shot_id(state.clock, static_cast<guint64>(deadline->count()));
+  state.timer =
+      gst_clock_new_single_shot_id(timer_clock(), static_cast<guint64>(deadline->count()));
   gst_clock_id_wait_async(state.timer, on_timer, gst_object_ref(self), gst_object_unref);
   return false;
 }
