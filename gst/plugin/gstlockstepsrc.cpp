@@ -35,8 +35,10 @@
 
 #include "gstlockstepbatchbuffer.h"
 #include "gstlockstepcaps.h"
+#include "gstlockstepclock.h"
 #include "gstlocksteperror.h"
 #include "gstlockstephandles.h"
+#include "gstlockstepmessages.h"
 #include "gstlockstepsrcsettings.h"
 #include "gstlockstepstats.h"
 #include "lockstep/rig.h"
@@ -94,30 +96,27 @@ std::shared_ptr<Rig> rig_of(GstLockstepSrc* self) {
 bool is_virtual(const Rig& rig) { return rig.clock() == lockstep::Clock::simulated; }
 
 void post_event(GstLockstepSrc* self, const std::string& name, const RigEvent& event) {
-  GstStructure* structure = nullptr;
+  auto* element = GST_ELEMENT(self);
   const auto sensor = static_cast<guint>(event.sensor);
   switch (event.kind) {
     case RigEvent::Kind::sensor_lost: {
       Error warning = event.error;
       warning.what = "sensor " + std::to_string(event.sensor) + " (" + name +
                      ") is lost, the others go on: " + warning.what;
-      lockstep::post_warning(GST_ELEMENT(self), warning);
-      structure = gst_structure_new("lockstep-sensor-lost", "sensor", G_TYPE_UINT, sensor, "name",
-                                    G_TYPE_STRING, name.c_str(), "text", G_TYPE_STRING,
-                                    event.error.what.c_str(), nullptr);
+      lockstep::post_warning(element, warning);
+      auto message = lockstep::sensor_message("lockstep-sensor-lost", sensor, name);
+      gst_structure_set(message.get(), "text", G_TYPE_STRING, event.error.what.c_str(), nullptr);
+      lockstep::post_message(element, std::move(message));
       break;
     }
     case RigEvent::Kind::sensor_back:
-      structure = gst_structure_new("lockstep-sensor-back", "sensor", G_TYPE_UINT, sensor, "name",
-                                    G_TYPE_STRING, name.c_str(), nullptr);
+      lockstep::post_message(element,
+                             lockstep::sensor_message("lockstep-sensor-back", sensor, name));
       break;
     case RigEvent::Kind::frames_dropped:
-      structure = gst_structure_new("lockstep-frames-dropped", "sensor", G_TYPE_UINT, sensor,
-                                    "reason", G_TYPE_STRING, to_string(event.reason), "count",
-                                    G_TYPE_UINT64, guint64{event.count}, nullptr);
+      lockstep::post_dropped(element, sensor, name, event.reason, event.count);
       break;
   }
-  gst_element_post_message(GST_ELEMENT(self), gst_message_new_element(GST_OBJECT(self), structure));
 }
 
 // Opens the sensors; whether they can be had at all is known from here on.
@@ -234,19 +233,10 @@ gboolean set_caps(GstBaseSrc* base, GstCaps* caps) {
   return TRUE;
 }
 
-// What turns a capture time into running time. On a virtual clock they are the same; on the real one the pipeline's
-// clock may be any, so its distance from CLOCK_MONOTONIC is read anew for each batch.
+// What turns a capture time into running time. On a virtual clock they are the same.
 GstClockTimeDiff running_time_offset(GstLockstepSrc* self, const Rig& rig) {
   if (is_virtual(rig)) return 0;
-  GstClock* clock = gst_element_get_clock(GST_ELEMENT(self));
-  if (!clock) return -rig.now().count();
-  const gint64 before = lockstep::monotonic_now().count();
-  const auto now = static_cast<gint64>(gst_clock_get_time(clock));
-  const gint64 after = lockstep::monotonic_now().count();
-  const bool same_clock = now >= before && now <= after;
-  gst_object_unref(clock);
-  const gint64 distance = same_clock ? 0 : now - before - (after - before) / 2;
-  return distance - static_cast<gint64>(gst_element_get_base_time(GST_ELEMENT(self)));
+  return -lockstep::monotonic_minus_running(GST_ELEMENT(self)).value_or(rig.now()).count();
 }
 
 // The capture time from which on frames are wanted: the later of where running time begins or goes on after a pause,

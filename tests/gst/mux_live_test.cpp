@@ -84,7 +84,8 @@ TEST(MuxLive, PadThatStallsIsToldOfAndWaitedForNoMoreUntilItIsBack) {
     bench.push(0, number, past + number * 33 * kMs);
     EXPECT_EQ(bench.pull(), "0:" + std::to_string(number) + " -");
   }
-  EXPECT_THAT(bench.warning(), HasSubstr("sink_1 sends nothing in time, the others go on without it"));
+  EXPECT_THAT(bench.warning(),
+              HasSubstr("sink_1 sends nothing in time, the others go on without it"));
   StructurePtr told = bench.told("lockstep-sensor-stalled");
   ASSERT_TRUE(told);
   EXPECT_STREQ(gst_structure_get_string(told.get(), "name"), "sink_1");

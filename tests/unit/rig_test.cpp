@@ -350,8 +350,9 @@ TEST(Rig, LostRealSensorComesBackWithoutStallingTheOthers) {
 }
 
 TEST(Rig, FramesWaitAsLongAsTheyAreToldTo) {
-  RigConfig config = config_of("sim?realtime=false&render=stamp;"
-                               "sim?realtime=false&render=stamp&stall-at=300&stall-for=150");
+  RigConfig config = config_of(
+      "sim?realtime=false&render=stamp;"
+      "sim?realtime=false&render=stamp&stall-at=300&stall-for=150");
   config.grouping.max_wait = std::chrono::milliseconds(330);
   auto rig = started(std::move(config));
   for (int n = 0; n < 40; ++n) next(*rig);

@@ -186,24 +186,23 @@ void Collator::adopt_if_one_is_over() {
   if (count_over(inputs_) != num_over_) adopt();
 }
 
+bool Collator::is_pace_a_pad() const {
+  return std::any_of(inputs_.begin(), inputs_.end(),
+                     [this](const auto& input) { return input->name == settings_.pace; });
+}
+
 void Collator::warn_of_pace() {
-  const bool known = settings_.pace == "slowest" || settings_.pace == "all" ||
-                     std::any_of(inputs_.begin(), inputs_.end(), [this](const auto& input) {
-                       return input->name == settings_.pace;
-                     });
+  const bool known = settings_.pace == "slowest" || settings_.pace == "all" || is_pace_a_pad();
   if (known || std::exchange(warned_of_pace_, settings_.pace) == settings_.pace) return;
-  MuxNotice notice;
+  MuxNotice& notice = notices_.emplace_back();
   notice.kind = MuxNotice::Kind::warning;
   notice.text = "pace=" + settings_.pace +
                 " is none of slowest, all and the pads there are; all pads set the pace";
-  notices_.push_back(std::move(notice));
 }
 
 void Collator::set_paces() {
   const auto slowest = slowest_or_fastest(true);
-  const bool named = std::any_of(inputs_.begin(), inputs_.end(), [this](const auto& input) {
-    return input->name == settings_.pace;
-  });
+  const bool named = is_pace_a_pad();
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     bool sets_pace = true;
     if (named) {
@@ -243,7 +242,7 @@ Fraction Collator::framerate() const {
   Fraction rate{0, 1};
   bool any = false;
   for (const auto& input : inputs_) {
-    if (!input->kind || input->eos) continue;
+    if (!input->kind || input->is_over()) continue;
     const Fraction own{static_cast<std::uint32_t>(GST_VIDEO_INFO_FPS_N(&input->kind->info)),
                        static_cast<std::uint32_t>(GST_VIDEO_INFO_FPS_D(&input->kind->info))};
     if (input->name == settings_.pace) return own;
@@ -457,15 +456,19 @@ std::size_t Collator::slot_of(const MuxInput& input) const {
 
 // --- What users hear of ---
 
+MuxNotice& Collator::note(MuxNotice::Kind kind, const MuxInput& input) {
+  MuxNotice& notice = notices_.emplace_back();
+  notice.kind = kind;
+  notice.slot = static_cast<guint>(slot_of(input));
+  notice.pad = input.name;
+  return notice;
+}
+
 void Collator::warn(MuxInput& input, DropReason reason, const std::string& text) {
   const auto index = static_cast<std::size_t>(reason);
   if (text.empty() || input.warned[index]) return;
   input.warned[index] = true;
-  MuxNotice notice;
-  notice.kind = MuxNotice::Kind::warning;
-  notice.pad = input.name;
-  notice.text = input.name + " " + text;
-  notices_.push_back(std::move(notice));
+  note(MuxNotice::Kind::warning, input).text = input.name + " " + text;
 }
 
 void Collator::note_stalls() {
@@ -475,22 +478,15 @@ void Collator::note_stalls() {
     if (stalled == input.told_stalled) continue;
     input.told_stalled = stalled;
     input.counts.lost = stalled;
-    MuxNotice notice;
-    notice.kind = stalled ? MuxNotice::Kind::stalled : MuxNotice::Kind::back;
-    notice.slot = static_cast<guint>(slot_of(input));
-    notice.pad = input.name;
-    notices_.push_back(std::move(notice));
+    note(stalled ? MuxNotice::Kind::stalled : MuxNotice::Kind::back, input);
   }
 }
 
 void Collator::note_drops(MuxInput& input, Nanoseconds now, bool all) {
   input.drops.tell(now, all, [&](std::size_t, DropReason reason, std::uint64_t count) {
-    MuxNotice notice;
-    notice.slot = static_cast<guint>(slot_of(input));
-    notice.pad = input.name;
+    MuxNotice& notice = note(MuxNotice::Kind::dropped, input);
     notice.reason = reason;
     notice.count = count;
-    notices_.push_back(std::move(notice));
   });
 }
 

@@ -116,7 +116,9 @@ class Collator {
   void adopt();
   void adopt_if_one_is_over();
   void set_paces();
+  bool is_pace_a_pad() const;
   void warn_of_pace();
+  MuxNotice& note(MuxNotice::Kind kind, const MuxInput& input);
   std::size_t queue_limit(const MuxInput& input) const;
   std::optional<Nanoseconds> period_of(std::size_t sensor) const;
   std::optional<Nanoseconds> slowest_or_fastest(bool slowest) const;

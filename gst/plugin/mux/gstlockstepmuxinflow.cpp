@@ -4,7 +4,7 @@
 #include <optional>
 #include <utility>
 
-#include "gstlockstepcaps.h"
+#include "gstlockstepclock.h"
 #include "gstlocksteperror.h"
 #include "gstlockstepmuxstate.h"
 
@@ -48,10 +48,6 @@ void take_timing(GstLockstepMux* self, GstClockTime total) {
   report_latency(self);
 }
 
-}  // namespace
-
-namespace {
-
 GstClockTime told_wait(GstLockstepMux* self) {
   Lock lock(state_of(self).mutex);
   return state_of(self).told_wait;
@@ -92,20 +88,6 @@ void settle_timing(GstLockstepMux* self) {
   state.asks_timing = true;
   if (state.timing_stale.exchange(false)) ask_timing(self);
   state.asks_timing = false;
-}
-
-// CLOCK_MONOTONIC minus running time, if there is a clock to tell it.
-std::optional<Nanoseconds> running_offset(GstLockstepMux* self) {
-  GstClock* clock = gst_element_get_clock(GST_ELEMENT(self));
-  if (!clock) return std::nullopt;
-  const Nanoseconds before = monotonic_now();
-  const auto time = static_cast<std::int64_t>(gst_clock_get_time(clock));
-  const Nanoseconds after = monotonic_now();
-  gst_object_unref(clock);
-  const auto base = static_cast<std::int64_t>(gst_element_get_base_time(GST_ELEMENT(self)));
-  // A clock that is CLOCK_MONOTONIC is told exactly.
-  const bool same = time >= before.count() && time <= after.count();
-  return same ? Nanoseconds(base) : (before + after) / 2 - Nanoseconds(time - base);
 }
 
 }  // namespace
@@ -187,7 +169,7 @@ GstFlowReturn chain(GstPad* pad, GstObject* parent, GstBuffer* raw) {
   State& state = state_of(self);
   const MuxInputPtr input = input_of(pad);
   settle_timing(self);
-  const auto offset = running_offset(self);
+  const auto offset = monotonic_minus_running(GST_ELEMENT(self));
   bool due = false;
   std::vector<MuxNotice> notices;
   {

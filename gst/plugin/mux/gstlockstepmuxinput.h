@@ -20,7 +20,8 @@
 
 namespace lockstep {
 
-/// One pad of a lockstepmux and what the mux knows of it. All of it under the element's mutex.
+/// One pad of a lockstepmux and what the mux knows of it. All of it under the element's mutex, but
+/// that `flow` is written without it while the pad is not the element's yet.
 struct MuxInput {
   explicit MuxInput(guint pad_index, std::string pad_name)
       : index(pad_index), name(std::move(pad_name)) {
@@ -49,8 +50,8 @@ struct MuxInput {
 
   std::optional<MuxFrame> last;  ///< For on-missing=repeat.
   std::uint64_t num_frames = 0;  ///< That came.
-  std::optional<Nanoseconds>
-      capture_offset;         ///< Arrival minus capture time, sync-mode=capture-time.
+  /// Arrival minus capture time, of live pads whose times nothing else moves to our clock.
+  std::optional<Nanoseconds> capture_offset;
   bool told_stalled = false;  ///< Users know that it is not waited for.
   std::vector<bool> warned = std::vector<bool>(kNumDropReasons, false);
   RigStats::PerSensor counts;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "gstlocksteperror.h"
+#include "gstlockstepmessages.h"
 #include "gstlockstepmuxbatch.h"
 #include "gstlockstepmuxcaps.h"
 #include "gstlockstepmuxstate.h"
@@ -17,35 +18,26 @@ namespace {
 // Sets that are dropped before pads that were asked to agree on what they send are taken to be unable to.
 constexpr int kPatience = 64;
 
-void post(GstLockstepMux* self, GstStructure* structure) {
-  gst_element_post_message(GST_ELEMENT(self), gst_message_new_element(GST_OBJECT(self), structure));
-}
-
 }  // namespace
 
 void tell(GstLockstepMux* self, const std::vector<MuxNotice>& notices) {
+  auto* element = GST_ELEMENT(self);
   for (const MuxNotice& notice : notices) {
-    const char* pad = notice.pad.c_str();
     switch (notice.kind) {
       case MuxNotice::Kind::dropped:
-        post(self, gst_structure_new("lockstep-frames-dropped", "sensor", G_TYPE_UINT, notice.slot,
-                                     "name", G_TYPE_STRING, pad, "reason", G_TYPE_STRING,
-                                     to_string(notice.reason), "count", G_TYPE_UINT64,
-                                     guint64{notice.count}, nullptr));
+        post_dropped(element, notice.slot, notice.pad, notice.reason, notice.count);
         break;
       case MuxNotice::Kind::stalled:
-        post_warning(GST_ELEMENT(self), {Errc::timed_out, 0,
-                                         notice.pad + " sends nothing in time, the others go on "
-                                                      "without it until it does; see max-wait"});
-        post(self, gst_structure_new("lockstep-sensor-stalled", "sensor", G_TYPE_UINT, notice.slot,
-                                     "name", G_TYPE_STRING, pad, nullptr));
+        post_warning(element, {Errc::timed_out, 0,
+                               notice.pad + " sends nothing in time, the others go on without it "
+                                            "until it does; see max-wait"});
+        post_message(element, sensor_message("lockstep-sensor-stalled", notice.slot, notice.pad));
         break;
       case MuxNotice::Kind::back:
-        post(self, gst_structure_new("lockstep-sensor-back", "sensor", G_TYPE_UINT, notice.slot,
-                                     "name", G_TYPE_STRING, pad, nullptr));
+        post_message(element, sensor_message("lockstep-sensor-back", notice.slot, notice.pad));
         break;
       case MuxNotice::Kind::warning:
-        post_warning(GST_ELEMENT(self), {Errc::invalid_argument, 0, notice.text});
+        post_warning(element, {Errc::invalid_argument, 0, notice.text});
         break;
     }
   }

@@ -45,7 +45,7 @@ struct State {
   GstClockID timer = nullptr;       // Owned; for the next deadline.
   Nanoseconds timer_at{0};
   GstClockTime told_wait = 0;          // To the pipeline, as our latency.
-  GstClockTime told_delay = 0;         // The same, at most.
+  GstClockTime told_delay = 0;         // And how long we can keep frames at most.
   std::shared_ptr<SlotSupply> supply;  // Null: no slots are offered.
 
   // The source pad's task only.

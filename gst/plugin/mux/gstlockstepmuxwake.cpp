@@ -77,10 +77,7 @@ bool settle(GstLockstepMux* self, Nanoseconds now) {
   if (*deadline <= now) return state.poked = true;
   // A timer that is due earlier looks again when it is.
   if (state.timer && state.timer_at <= *deadline) return false;
-  if (state.timer) {
-    gst_clock_id_unschedule(state.timer);
-    gst_clock_id_unref(state.timer);
-  }
+  cancel_timer(state);
   state.timer_at = *deadline;
   state.timer =
       gst_clock_new_single_shot_id(timer_clock(), static_cast<guint64>(deadline->count()));
