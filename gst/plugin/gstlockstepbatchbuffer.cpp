@@ -27,6 +27,8 @@ static_assert(int{GST_LOCKSTEP_REFERENCE_POINT_START_OF_EXPOSURE} ==
               static_cast<int>(ReferencePoint::start_of_exposure));
 static_assert(int{GST_LOCKSTEP_REFERENCE_POINT_ARRIVAL} ==
               static_cast<int>(ReferencePoint::arrival));
+static_assert(int{GST_LOCKSTEP_SETTINGS_SETTLED} == static_cast<int>(SettingsState::settled));
+static_assert(int{GST_LOCKSTEP_SETTINGS_REFUSED} == static_cast<int>(SettingsState::refused));
 
 }  // namespace
 
@@ -58,8 +60,23 @@ void describe(GstLockstepFrame* described, FrameState state, const FrameInfo& in
   described->red_gain = info.settings.red_gain;
   described->blue_gain = info.settings.blue_gain;
   described->settings_revision = info.settings_revision;
+  described->settings_state = static_cast<GstLockstepSettingsState>(info.settings_state);
   described->copies = info.copies;
 }
+
+namespace {
+
+void describe(GstLockstepFrame* described, const Metering& metering) {
+  described->metered = TRUE;
+  described->luma = metering.trimmed_mean;
+  described->clipped_dark = metering.clipped_dark;
+  described->clipped_bright = metering.clipped_bright;
+  described->red = metering.red;
+  described->green = metering.green;
+  described->blue = metering.blue;
+}
+
+}  // namespace
 
 BufferPtr BatchWrapper::wrap(Batch batch, const Timing& timing) {
   BufferPtr buffer(gst_buffer_new());
@@ -72,11 +89,13 @@ BufferPtr BatchWrapper::wrap(Batch batch, const Timing& timing) {
   meta->contiguous = batch.contiguous();
   meta->batch_number = batch.number;
   meta->skew = static_cast<GstClockTime>(batch.skew.count());
+  meta->uniform = batch.uniform;
   std::vector<std::shared_ptr<const Pixels>> kept;
   const Layout* layout = nullptr;
   for (std::size_t i = 0; i < batch.frames.size(); ++i) {
     const Frame& frame = batch.frames[i];
     describe(&meta->frames[i], frame.state, frame.info);
+    if (frame.metering) describe(&meta->frames[i], *frame.metering);
     if (!frame.pixels) continue;
     meta->frames[i].buffer = wrap_frame(frame, timing);
     if (!batch.contiguous()) continue;

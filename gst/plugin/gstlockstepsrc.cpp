@@ -18,8 +18,9 @@
  * ]|
  *
  * Element messages on the bus: `lockstep-sensor-lost` (sensor, name, text), `lockstep-sensor-back`
- * (sensor, name) and `lockstep-frames-dropped` (sensor, reason, count; at most one a second for
- * each sensor and reason).
+ * (sensor, name), `lockstep-frames-dropped` (sensor, name, reason, count; at most one a second for
+ * each sensor and reason), `lockstep-settings-refused` and `lockstep-no-settings` (sensor, name,
+ * text).
  */
 // Locks: the object lock guards Settings and the pointer to the rig, and is never held while the rig is called. The rig
 // is made and dropped by state changes between NULL and READY and captured from by the streaming thread.
@@ -95,20 +96,33 @@ std::shared_ptr<Rig> rig_of(GstLockstepSrc* self) {
 
 bool is_virtual(const Rig& rig) { return rig.clock() == lockstep::Clock::simulated; }
 
+// Posts a warning that begins with `text` after the sensor's name, and a message with the error's own text.
+void post_trouble(GstElement* element, guint sensor, const std::string& name,
+                  const std::string& text, const char* message_name, const Error& error) {
+  Error warning = error;
+  warning.what = "sensor " + std::to_string(sensor) + " (" + name + ") " + text + ": " + error.what;
+  lockstep::post_warning(element, warning);
+  auto message = lockstep::sensor_message(message_name, sensor, name);
+  gst_structure_set(message.get(), "text", G_TYPE_STRING, error.what.c_str(), nullptr);
+  lockstep::post_message(element, std::move(message));
+}
+
 void post_event(GstLockstepSrc* self, const std::string& name, const RigEvent& event) {
   auto* element = GST_ELEMENT(self);
   const auto sensor = static_cast<guint>(event.sensor);
   switch (event.kind) {
-    case RigEvent::Kind::sensor_lost: {
-      Error warning = event.error;
-      warning.what = "sensor " + std::to_string(event.sensor) + " (" + name +
-                     ") is lost, the others go on: " + warning.what;
-      lockstep::post_warning(element, warning);
-      auto message = lockstep::sensor_message("lockstep-sensor-lost", sensor, name);
-      gst_structure_set(message.get(), "text", G_TYPE_STRING, event.error.what.c_str(), nullptr);
-      lockstep::post_message(element, std::move(message));
+    case RigEvent::Kind::sensor_lost:
+      post_trouble(element, sensor, name, "is lost, the others go on", "lockstep-sensor-lost",
+                   event.error);
       break;
-    }
+    case RigEvent::Kind::settings_refused:
+      post_trouble(element, sensor, name, "did not take its settings, the last ones stay",
+                   "lockstep-settings-refused", event.error);
+      break;
+    case RigEvent::Kind::no_settings:
+      post_trouble(element, sensor, name, "goes on without control of its light",
+                   "lockstep-no-settings", event.error);
+      break;
     case RigEvent::Kind::sensor_back:
       lockstep::post_message(element,
                              lockstep::sensor_message("lockstep-sensor-back", sensor, name));

@@ -4,24 +4,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "lockstep/format.h"
+#include "lockstep/metering.h"
+#include "lockstep/settings.h"
 #include "lockstep/time.h"
 
 namespace lockstep {
 
 class Arena;
-
-/// How a sensor takes light into pixels. \units times in ns, gains as factors (1 = as sensed).
-struct Settings {
-  Nanoseconds exposure{0};  ///< 0: the sensor does not tell.
-  double analogue_gain = 1.0;
-  double digital_gain = 1.0;
-  double red_gain = 1.0;          ///< White balance, relative to green.
-  double blue_gain = 1.0;         ///< White balance, relative to green.
-  Nanoseconds frame_duration{0};  ///< 0: as the frame rate says.
-};
 
 /// What is known of one captured frame.
 struct FrameInfo {
@@ -29,8 +22,11 @@ struct FrameInfo {
   std::uint64_t sequence = 0;  ///< Trigger count of the sensor; a gap means the sensor lost frames.
   Timestamp captured;          ///< Capture time; which moment it names says `reference`.
   ReferencePoint reference = ReferencePoint::unknown;
-  Settings settings;  ///< What the frame was really exposed with, as far as the sensor tells.
+  /// What the frame was really exposed with: as the sensor tells, or reckoned from what its driver took and when.
+  Settings settings;
   std::uint32_t settings_revision = 0;  ///< The change of settings in force; 0 before the first.
+  SettingsState settings_state =
+      SettingsState::unknown;  ///< Whether all of that revision was in force.
   std::uint32_t copies =
       0;  ///< How many times CPU or GPU copied the pixels since the sensor wrote them.
 };
@@ -74,6 +70,8 @@ struct Frame {
   FrameInfo info;                        ///< Of the frame; where missing only `sensor` holds.
   Layout layout;                         ///< Of the planes in `pixels`.
   std::shared_ptr<const Pixels> pixels;  ///< Null where missing.
+  std::optional<Metering>
+      metering;  ///< Of fresh frames, where an algorithm or the user asks for it.
 };
 
 /// The frames of one instant, slot i from sensor i.
@@ -83,6 +81,9 @@ struct Batch {
   std::vector<Frame> frames;  ///< One per sensor, in slot order, missing ones included.
   Timestamp captured;         ///< Capture time of the anchor: the earliest fresh frame.
   Nanoseconds skew{0};        ///< Latest minus earliest capture time of the fresh frames.
+  /// Whether every frame is fresh and was exposed under the same settings revision, in full. False where that is not
+  /// known for certain of one of them. Before the first revision: whether all tell the same settings.
+  bool uniform = false;
   /// When its last frame became ready. \units the rig's clock, see Rig::now().
   Nanoseconds ready_at{0};
   /// The arena that holds every frame at its slot, or null where the batch is by reference. Missing

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "lockstep/format.h"
 #include "lockstep/frame.h"
 #include "lockstep/histogram.h"
+#include "lockstep/light.h"
 #include "lockstep/result.h"
 #include "lockstep/sensor.h"
 #include "lockstep/sensor_spec.h"
@@ -38,6 +40,8 @@ struct RigEvent {
     sensor_lost,     ///< It went away; `error` says how. The others go on.
     sensor_back,     ///< It delivers again.
     frames_dropped,  ///< `count` frames more were dropped for `reason`.
+    settings_refused,  ///< It did not take settings, or an algorithm's were refused; `error` says why. The last stay.
+    no_settings,  ///< It has no control over its light; `error` says which settings it lacks. It stays in the rig.
   };
   Kind kind = Kind::frames_dropped;
   std::size_t sensor = 0;
@@ -66,6 +70,9 @@ struct RigConfig {
   Grouping grouping;
   /// Batches that may be out at once; when all are, frames are dropped. 1 to 64.
   std::size_t max_batches = 4;
+  LightConfig light;
+  /// Decides with LightMode::application; else unused.
+  std::shared_ptr<LightAlgorithm> algorithm;
   /// Called from within next_batch() and stop(), without a lock held; for drops at most once a
   /// second for each sensor and reason.
   std::function<void(const RigEvent&)> on_event;
@@ -88,8 +95,12 @@ struct RigStats {
   std::uint64_t by_reference = 0;     ///< Of those, not contiguous.
   std::uint64_t dropped_batches = 0;  ///< Whole sets that did not leave, for any reason.
   std::vector<PerSensor> sensors;
-  Histogram skew;     ///< Of the batches that left with two fresh frames or more.
-  Histogram latency;  ///< From the last frame ready to report_departure().
+  Histogram skew;                      ///< Of the batches that left with two fresh frames or more.
+  Histogram latency;                   ///< From the last frame ready to report_departure().
+  std::uint64_t uniform = 0;           ///< Batches that left with Batch::uniform.
+  std::uint64_t revisions = 0;         ///< Changes of settings that were asked for and not refused.
+  std::uint64_t late_writes = 0;       ///< Writes of settings that missed their trigger.
+  std::uint64_t refused_settings = 0;  ///< Changes that were refused, by us or by a driver.
 };
 
 /// The sensors that are captured together, their memory and their synchroniser: cameras in, batches
@@ -98,8 +109,8 @@ struct RigStats {
 /// Life: open -> configure -> start -> next_batch ... -> stop -> configure .... Batches outlive
 /// the rig.
 ///
-/// \thread  one caller at a time, but interrupt(), resume(), stats(), set_grouping(), and the dropping
-/// of batches, from any.
+/// \thread  one caller at a time, but interrupt(), resume(), stats(), set_grouping(), apply(), set_light(), light(),
+/// settings_caps(), wanted_settings(), and the dropping of batches, from any.
 class LOCKSTEP_API Rig {
  public:
   /// Opens every sensor. Nothing streams yet.
@@ -158,11 +169,28 @@ class LOCKSTEP_API Rig {
   /// \thread  as next_batch().
   void report_departure(Nanoseconds ready_at);
 
-  /// Applies settings to every sensor under a new revision, which it returns. Each frame tells from
-  /// when on it holds.
-  /// \errors  not_supported  names the sensors without such controls; the others have it.
-  /// \thread  as next_batch().
-  Result<std::uint32_t> apply(const Settings& settings);
+  /// Changes settings under a new revision, which it returns. It takes effect on the same trigger in every sensor, each
+  /// sensor's and each setting's delay counted in; each frame tells whether it was exposed under it. Before start() it
+  /// holds from the first frame on.
+  ///
+  /// One change is for every sensor, those that lack one of its settings aside; or one for each sensor, in slot order.
+  ///
+  /// \errors  invalid_argument  a value that is not a number, or that a sensor cannot be set to (the text says which and
+  ///                            its range); neither one change nor one a sensor. Nothing is changed.
+  ///          not_supported     no sensor has such a control. Nothing is changed.
+  /// \thread  any; takes effect with the next call of next_batch(), or in the one that waits.
+  Result<std::uint32_t> apply(const SettingsChange& change);
+  Result<std::uint32_t> apply(std::span<const SettingsChange> per_sensor);
+
+  /// Changes who decides on settings, and how, from the next batch on.
+  /// \errors  invalid_argument  as check(); nothing is changed.
+  Result<void> set_light(const LightConfig& config);
+  LightConfig light() const;
+
+  /// What each sensor can be set to, in slot order. Known once configured.
+  std::vector<SettingsCaps> settings_caps() const;
+  /// What was last asked of each sensor, in slot order; what its driver made of it once that is known.
+  std::vector<Settings> wanted_settings() const;
 
   /// Changes grouping, while running too, from the next batch on.
   /// \errors  invalid_argument  a time below 0 or above kMaxWait; nothing is changed.

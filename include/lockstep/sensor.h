@@ -160,9 +160,22 @@ class LOCKSTEP_API Sensor {
   /// filling sensor, and for sensors on the real clock. Changes only by calls of this object.
   virtual std::optional<Nanoseconds> next_event() const { return std::nullopt; }
 
-  /// Asks for new settings under a revision; frames tell from when on they hold.
-  /// \errors  not_supported  the device has no such control.
-  virtual Result<void> apply(const Settings& settings, std::uint32_t revision) = 0;
+  /// What light it can be set to, and how long that takes. From configure() on until the next; the same while it streams.
+  virtual SettingsCaps settings_caps() const = 0;
+
+  /// Writes settings in one go, now. Each holds for exposures as SettingRange::delay says; written before start(), from
+  /// the first on. Answers what the driver took of them, which it may have rounded. Settings outlive stop() and restart().
+  ///
+  /// `completes` is the revision that is whole with this write: simulated sensors paint it, others need not know. It may
+  /// come without any setting.
+  ///
+  /// \units   now: on clock().
+  /// \errors  not_supported     a setting that settings_caps() does not have; nothing was written.
+  ///          invalid_argument  the driver refuses the values; what was before stays.
+  ///          io, busy          the driver failed; what was before may have changed in part.
+  ///          device_lost       it went away, as dequeue() will say.
+  virtual Result<SettingsChange> write(const SettingsChange& change,
+                                       std::optional<std::uint32_t> completes, Nanoseconds now) = 0;
 };
 
 /// A kind of sensor.

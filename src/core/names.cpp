@@ -3,8 +3,10 @@
 #include <ctime>
 
 #include "lockstep/frame.h"
+#include "lockstep/light.h"
 #include "lockstep/rig.h"
 #include "lockstep/sensor.h"
+#include "lockstep/settings.h"
 #include "lockstep/synchroniser.h"
 #include "lockstep/time.h"
 
@@ -118,6 +120,66 @@ const char* to_string(DropReason reason) {
       return "untimed";
     case DropReason::clipped:
       return "clipped";
+  }
+  return "unknown";
+}
+
+const char* to_string(Setting setting) {
+  switch (setting) {
+    case Setting::exposure:
+      return "exposure";
+    case Setting::analogue_gain:
+      return "analogue-gain";
+    case Setting::digital_gain:
+      return "digital-gain";
+    case Setting::red_gain:
+      return "red-gain";
+    case Setting::blue_gain:
+      return "blue-gain";
+    case Setting::frame_duration:
+      return "frame-duration";
+  }
+  return "unknown";
+}
+
+const char* to_string(SettingsState state) {
+  switch (state) {
+    case SettingsState::unknown:
+      return "unknown";
+    case SettingsState::settled:
+      return "settled";
+    case SettingsState::changing:
+      return "changing";
+    case SettingsState::refused:
+      return "refused";
+  }
+  return "unknown";
+}
+
+const char* to_string(LightMode mode) {
+  switch (mode) {
+    case LightMode::manual:
+      return "manual";
+    case LightMode::shared:
+      return "shared";
+    case LightMode::follow:
+      return "follow";
+    case LightMode::independent:
+      return "independent";
+    case LightMode::application:
+      return "application";
+  }
+  return "unknown";
+}
+
+const char* to_string(Antiflicker antiflicker) {
+  switch (antiflicker) {
+    case Antiflicker::off:
+      return "off";
+    case Antiflicker::mains_50_hz:
+      return "50";
+    case Antiflicker::mains_60_hz:
+      return "60";
   }
   return "unknown";
 }

@@ -79,19 +79,6 @@ void Rig::report_departure(Nanoseconds ready_at) {
   state_->stats.latency.add(latency);
 }
 
-Result<std::uint32_t> Rig::apply(const Settings& settings) {
-  const std::uint32_t revision = ++state_->settings_revision;
-  std::string unable;
-  for (RigSensor& sensor : state_->sensors) {
-    if (sensor.lost) continue;
-    auto applied = sensor.sensor->apply(settings, revision);
-    if (!applied) unable += "; " + sensor.name + ": " + applied.error().what;
-  }
-  if (unable.empty()) return revision;
-  return Error{Errc::not_supported, 0,
-               "apply settings revision " + std::to_string(revision) + " to every sensor" + unable};
-}
-
 Result<void> Rig::set_grouping(const Grouping& grouping) {
   if (auto valid = check_grouping(grouping); !valid) return valid;
   MutexLock lock(state_->mutex);

@@ -8,17 +8,21 @@
 namespace {
 
 // What programs were compiled against must stay where it is.
-static_assert(sizeof(void*) != 8 || sizeof(GstLockstepFrame) == 128);
+static_assert(sizeof(void*) != 8 || sizeof(GstLockstepFrame) == 184);
 static_assert(sizeof(void*) != 8 || offsetof(GstLockstepFrame, state) == 8);
 static_assert(sizeof(void*) != 8 || offsetof(GstLockstepFrame, sequence) == 16);
 static_assert(sizeof(void*) != 8 || offsetof(GstLockstepFrame, capture_time) == 24);
 static_assert(sizeof(void*) != 8 || offsetof(GstLockstepFrame, exposure) == 40);
 static_assert(sizeof(void*) != 8 || offsetof(GstLockstepFrame, analogue_gain) == 56);
 static_assert(sizeof(void*) != 8 || offsetof(GstLockstepFrame, settings_revision) == 88);
-static_assert(sizeof(void*) != 8 || sizeof(GstLockstepBatchMeta) == 80);
+static_assert(sizeof(void*) != 8 || sizeof(GstLockstepBatchMeta) == 88);
 static_assert(sizeof(void*) != 8 || offsetof(GstLockstepBatchMeta, n_frames) == 16);
 static_assert(sizeof(void*) != 8 || offsetof(GstLockstepBatchMeta, batch_number) == 24);
 static_assert(sizeof(void*) != 8 || offsetof(GstLockstepBatchMeta, frames) == 40);
+static_assert(sizeof(void*) != 8 || offsetof(GstLockstepFrame, settings_state) == 96);
+static_assert(sizeof(void*) != 8 || offsetof(GstLockstepFrame, luma) == 104);
+static_assert(sizeof(void*) != 8 || offsetof(GstLockstepBatchMeta, uniform) == 48);
+static_assert(GST_LOCKSTEP_SETTINGS_UNKNOWN == 0 && GST_LOCKSTEP_SETTINGS_REFUSED == 3);
 static_assert(GST_LOCKSTEP_FRAME_MISSING == 0 && GST_LOCKSTEP_FRAME_REPEATED == 2);
 static_assert(GST_LOCKSTEP_CLOCK_UNKNOWN == 0 && GST_LOCKSTEP_CLOCK_SIMULATED == 4);
 static_assert(GST_LOCKSTEP_REFERENCE_POINT_UNKNOWN == 0 &&

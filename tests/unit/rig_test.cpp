@@ -463,10 +463,9 @@ TEST(Rig, SensorsWithoutACommonFormatAreListedWithWhatTheyOffer) {
 TEST(Rig, AppliedSettingsAreToldByTheFramesTheyHoldFor) {
   auto rig = started(config_of(times(2, "sim?realtime=false&render=code&control-delay=2")));
   next(*rig);
-  Settings settings;
-  settings.exposure = std::chrono::milliseconds(3);
-  settings.analogue_gain = 2;
-  auto revision = rig->apply(settings);
+  auto revision = rig->apply(SettingsChange()
+                                 .set(Setting::exposure, std::chrono::milliseconds(3))
+                                 .set(Setting::analogue_gain, 2));
   ASSERT_TRUE(revision);
   bool seen = false;
   for (int n = 0; n < 10; ++n) {

@@ -244,9 +244,8 @@ TEST(VirtualSim, UnpluggedForGoodNeverComesBack) {
 TEST(VirtualSim, SettingsAskedForBeforeConfigureHoldFromTheStart) {
   auto bench = SensorBench::open("sim?realtime=false");
   ASSERT_TRUE(succeeds(bench));
-  Settings settings;
-  settings.exposure = milliseconds(2);
-  ASSERT_TRUE(succeeds((**bench)->apply(settings, 3)));
+  const auto change = SettingsChange().set(Setting::exposure, milliseconds(2));
+  ASSERT_TRUE(succeeds((**bench)->write(change, 3, Nanoseconds(0))));
   ASSERT_TRUE(succeeds((*bench)->set_up(kSmall)));
   ASSERT_TRUE(succeeds((*bench)->start()));
   const FrameInfo info = next_info(**bench);
@@ -256,9 +255,8 @@ TEST(VirtualSim, SettingsAskedForBeforeConfigureHoldFromTheStart) {
 
 TEST(VirtualSim, SettingsOutliveAStop) {
   auto bench = started("sim?realtime=false");
-  Settings settings;
-  settings.exposure = milliseconds(2);
-  ASSERT_TRUE(succeeds((*bench)->apply(settings, 3)));
+  const auto change = SettingsChange().set(Setting::exposure, milliseconds(2));
+  ASSERT_TRUE(succeeds((*bench)->write(change, 3, Nanoseconds(0))));
   (*bench)->stop();
   ASSERT_TRUE(succeeds(bench->start()));
   EXPECT_EQ(next_info(*bench).settings_revision, 3u);

@@ -187,33 +187,15 @@ TEST(V4l2Lent, AllOfThemComeBackFromAnyThread) {
   EXPECT_EQ(seen.size(), Camera::kArenas);
 }
 
-TEST(V4l2Settings, ThatAskForNothingAreInForceFromThenOn) {
-  auto camera = Camera::start(kName, kFast);
-  ASSERT_TRUE(succeeds(camera));
-  auto before = (*camera)->next();
-  ASSERT_TRUE(succeeds(before));
-  EXPECT_EQ(before->info.settings_revision, 0u);
-  ASSERT_TRUE(succeeds((*camera)->sensor().apply({}, 7)));
-  const Nanoseconds applied = monotonic_now();
-  for (int i = 0; i < 20; ++i) {
-    auto frame = (*camera)->next();
-    ASSERT_TRUE(succeeds(frame));
-    if (frame->info.captured.since_epoch > applied + kPeriod) {
-      EXPECT_EQ(frame->info.settings_revision, 7u);
-    }
-    ASSERT_TRUE(succeeds((*camera)->give_back(*std::move(frame))));
-  }
-}
-
 TEST(V4l2Settings, ThatTheDeviceDoesNotHaveAreNotSupported) {
   auto camera = Camera::start(kName, kFast);
   ASSERT_TRUE(succeeds(camera));
-  Settings exposure;
-  exposure.exposure = std::chrono::milliseconds(5);
-  EXPECT_TRUE(fails((*camera)->sensor().apply(exposure, 1), Errc::not_supported, "/dev/video0"));
-  Settings gain;
-  gain.analogue_gain = 2;
-  EXPECT_TRUE(fails((*camera)->sensor().apply(gain, 1), Errc::not_supported, "/dev/video0"));
+  const auto exposure = SettingsChange().set(Setting::exposure, std::chrono::milliseconds(5));
+  EXPECT_TRUE(fails((*camera)->sensor().write(exposure, 1, monotonic_now()), Errc::not_supported,
+                    "/dev/video0"));
+  const auto gain = SettingsChange().set(Setting::analogue_gain, 2);
+  EXPECT_TRUE(fails((*camera)->sensor().write(gain, 1, monotonic_now()), Errc::not_supported,
+                    "/dev/video0"));
 }
 
 }  // namespace

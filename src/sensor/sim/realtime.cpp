@@ -67,7 +67,8 @@ class RealtimeSim final : public SimSensor {
   void stop() override;
   Result<void> restart() override;
   int readable_fd() const override { return state_ == State::streaming ? readable_.fd() : -1; }
-  Result<void> apply(const Settings& settings, std::uint32_t revision) override;
+  Result<SettingsChange> write(const SettingsChange& change, std::optional<std::uint32_t> completes,
+                               Nanoseconds now) override;
 
  private:
   enum class State { stopped, streaming, lost };
@@ -173,10 +174,10 @@ Result<void> RealtimeSim::restart() {
   return launch();
 }
 
-Result<void> RealtimeSim::apply(const Settings& settings, std::uint32_t revision) {
+Result<SettingsChange> RealtimeSim::write(const SettingsChange& change,
+                                          std::optional<std::uint32_t> completes, Nanoseconds now) {
   MutexLock lock(mutex_);
-  request(settings, revision);
-  return {};
+  return write_settings(change, completes, now);
 }
 
 void RealtimeSim::run() {

@@ -159,9 +159,30 @@ Result<void> SimSensor::queue_target(std::size_t arena_index) {
   return Error{Errc::invalid_argument, 0, "queue a slot to " + name_ + ", it lends its own"};
 }
 
-void SimSensor::request(const Settings& settings, std::uint32_t revision) {
-  last_request_ = {settings, revision};
-  if (capture_) capture_->apply(settings, revision);
+SettingsCaps SimSensor::settings_caps() const {
+  const auto range = [this](double min, double max) {
+    return SettingRange{min, max, 0, options_.control_delay};
+  };
+  const auto ns = [](Nanoseconds time) { return static_cast<double>(time.count()); };
+  SettingsCaps caps;
+  caps[Setting::exposure] = range(ns(kSimMinExposure), ns(kSimMaxExposure));
+  caps[Setting::analogue_gain] = range(1, kSimMaxGain);
+  caps[Setting::digital_gain] = range(1, kSimMaxGain);
+  caps[Setting::red_gain] = range(kSimMinBalance, kSimMaxBalance);
+  caps[Setting::blue_gain] = range(kSimMinBalance, kSimMaxBalance);
+  caps[Setting::frame_duration] = range(ns(kSimMinFrameDuration), ns(kSimMaxFrameDuration));
+  caps.reports = true;
+  return caps;
+}
+
+Result<SettingsChange> SimSensor::write_settings(const SettingsChange& change,
+                                                 std::optional<std::uint32_t> completes,
+                                                 Nanoseconds) {
+  if (!last_request_) last_request_ = Request{options_.settings, 0};
+  apply_to(last_request_->settings, change);
+  last_request_->revision = completes.value_or(last_request_->revision);
+  if (capture_) capture_->apply(last_request_->settings, last_request_->revision);
+  return change;
 }
 
 Delivered SimSensor::develop(const SimShot& shot, SimTarget target, Nanoseconds ready_at) const {

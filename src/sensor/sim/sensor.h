@@ -25,14 +25,16 @@ class SimSensor : public Sensor {
   Result<SensorStream> configure(const Format& format, const Layout& wanted,
                                  FdKind slot_kind) override;
   Result<void> attach(std::span<const SlotView> slots) override;
+  SettingsCaps settings_caps() const override;
 
  protected:
   /// \errors  invalid_argument  it is not configured and attached, or streams already.
   Result<void> check_ready_to_start(bool streaming) const;
   /// \errors  invalid_argument  a lending sensor takes no slots, or as SimTargets::queue().
   Result<void> queue_target(std::size_t arena_index);
-  /// Asks for settings, now or when there is a stream.
-  void request(const Settings& settings, std::uint32_t revision);
+  /// As Sensor::write(), now or when there is a stream.
+  Result<SettingsChange> write_settings(const SettingsChange& change,
+                                        std::optional<std::uint32_t> completes, Nanoseconds now);
   /// The frame that `shot` makes of `target`.
   Delivered develop(const SimShot& shot, SimTarget target, Nanoseconds ready_at) const;
   /// The error for a sensor that is not there, after `act`.

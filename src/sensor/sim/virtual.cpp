@@ -21,7 +21,8 @@ class VirtualSim final : public SimSensor {
   Result<void> restart() override;
   int readable_fd() const override { return -1; }
   std::optional<Nanoseconds> next_event() const override;
-  Result<void> apply(const Settings& settings, std::uint32_t revision) override;
+  Result<SettingsChange> write(const SettingsChange& change, std::optional<std::uint32_t> completes,
+                               Nanoseconds now) override;
 
  private:
   enum class State { stopped, streaming, lost };
@@ -91,9 +92,9 @@ Result<void> VirtualSim::restart() {
   return {};
 }
 
-Result<void> VirtualSim::apply(const Settings& settings, std::uint32_t revision) {
-  request(settings, revision);
-  return {};
+Result<SettingsChange> VirtualSim::write(const SettingsChange& change,
+                                         std::optional<std::uint32_t> completes, Nanoseconds now) {
+  return write_settings(change, completes, now);
 }
 
 }  // namespace

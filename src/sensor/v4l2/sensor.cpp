@@ -88,7 +88,9 @@ class V4l2Sensor final : public Sensor {
   void stop() override;
   Result<void> restart() override;
   int readable_fd() const override;
-  Result<void> apply(const Settings& settings, std::uint32_t revision) override;
+  SettingsCaps settings_caps() const override { return {}; }
+  Result<SettingsChange> write(const SettingsChange& change, std::optional<std::uint32_t> completes,
+                               Nanoseconds now) override;
 
  private:
   // What configure() was asked and answered.
@@ -121,7 +123,6 @@ class V4l2Sensor final : public Sensor {
   UniqueFd ready_;                      // epoll: the device, from the first slot queued on
   bool device_watched_ = false;
   V4l2Sequence sequence_;
-  V4l2SettingsLog settings_;
 };
 
 SensorInfo V4l2Sensor::describe() {
@@ -256,12 +257,6 @@ Delivered V4l2Sensor::deliver(const V4l2Buffers::Filled& filled) {
   const V4l2Stamp stamp = v4l2_stamp(filled.flags, filled.stamp, frame.ready_at);
   frame.info.captured = stamp.captured;
   frame.info.reference = stamp.reference;
-  const Fraction& rate = setup_->format.framerate;
-  const Nanoseconds period(1'000'000'000ull * rate.denominator / rate.numerator);
-  const bool began = stamp.reference == ReferencePoint::start_of_exposure;
-  const auto& change = settings_.at(stamp.captured.since_epoch - (began ? Nanoseconds(0) : period));
-  frame.info.settings = change.settings;
-  frame.info.settings_revision = change.revision;
   return frame;
 }
 
@@ -318,11 +313,13 @@ Result<void> V4l2Sensor::reopen() {
 
 int V4l2Sensor::readable_fd() const { return ready_.get(); }
 
-Result<void> V4l2Sensor::apply(const Settings& settings, std::uint32_t revision) {
+Result<SettingsChange> V4l2Sensor::write(const SettingsChange& change, std::optional<std::uint32_t>,
+                                         Nanoseconds) {
   if (!device_) return lost(kNoDevice);
-  if (auto applied = apply_v4l2_settings(*device_, settings); !applied) return applied;
-  settings_.add({monotonic_now(), settings, revision});
-  return {};
+  Settings settings;
+  apply_to(settings, change);
+  if (auto applied = apply_v4l2_settings(*device_, settings); !applied) return applied.error();
+  return change;
 }
 
 // "/dev/video10" after "/dev/video9".

@@ -20,29 +20,4 @@ namespace lockstep {
 /// \source  V4L2_CID_EXPOSURE_ABSOLUTE, units of 100 us, kernel "Camera Control Reference".
 Result<void> apply_v4l2_settings(const V4l2Device& device, const Settings& settings);
 
-/// Which settings a frame was taken under, given when each was applied.
-class V4l2SettingsLog {
- public:
-  struct Entry {
-    Nanoseconds from{0};
-    Settings settings;
-    std::uint32_t revision = 0;
-  };
-
-  void add(const Entry& entry) { changes_.push_back(entry); }
-
-  /// What was in force when an exposure began. Ask in order of time.
-  const Entry& at(Nanoseconds exposure_began) {
-    while (!changes_.empty() && changes_.front().from <= exposure_began) {
-      current_ = changes_.front();
-      changes_.erase(changes_.begin());
-    }
-    return current_;
-  }
-
- private:
-  Entry current_;
-  std::vector<Entry> changes_;
-};
-
 }  // namespace lockstep

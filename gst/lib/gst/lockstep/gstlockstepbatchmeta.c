@@ -61,6 +61,18 @@ GType gst_lockstep_reference_point_get_type(void) {
   return register_enum(&type, "GstLockstepReferencePoint", values);
 }
 
+GType gst_lockstep_settings_state_get_type(void) {
+  static gsize type = 0;
+  static const GEnumValue values[] = {
+      {GST_LOCKSTEP_SETTINGS_UNKNOWN, "GST_LOCKSTEP_SETTINGS_UNKNOWN", "unknown"},
+      {GST_LOCKSTEP_SETTINGS_SETTLED, "GST_LOCKSTEP_SETTINGS_SETTLED", "settled"},
+      {GST_LOCKSTEP_SETTINGS_CHANGING, "GST_LOCKSTEP_SETTINGS_CHANGING", "changing"},
+      {GST_LOCKSTEP_SETTINGS_REFUSED, "GST_LOCKSTEP_SETTINGS_REFUSED", "refused"},
+      {0, NULL, NULL},
+  };
+  return register_enum(&type, "GstLockstepSettingsState", values);
+}
+
 GType gst_lockstep_batch_meta_api_get_type(void) {
   static gsize type = 0;
   /* No tags: scaling or conversion of a mosaic leaves what the meta tells true. */
@@ -79,6 +91,7 @@ static gboolean batch_meta_init(GstMeta* meta, gpointer params, GstBuffer* buffe
   batch->contiguous = FALSE;
   batch->batch_number = 0;
   batch->skew = 0;
+  batch->uniform = FALSE;
   batch->frames = g_new0(GstLockstepFrame, batch->n_frames);
   for (guint slot = 0; slot < batch->n_frames; slot++) {
     GstLockstepFrame* frame = &batch->frames[slot];
@@ -111,6 +124,7 @@ static gboolean batch_meta_transform(GstBuffer* destination, GstMeta* meta, GstB
   to->contiguous = from->contiguous;
   to->batch_number = from->batch_number;
   to->skew = from->skew;
+  to->uniform = from->uniform;
   for (guint slot = 0; slot < from->n_frames; slot++) {
     to->frames[slot] = from->frames[slot];
     if (to->frames[slot].buffer) gst_buffer_ref(to->frames[slot].buffer);

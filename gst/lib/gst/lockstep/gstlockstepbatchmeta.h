@@ -68,6 +68,24 @@ typedef enum {
   GST_LOCKSTEP_REFERENCE_POINT_ARRIVAL = 3,
 } GstLockstepReferencePoint;
 
+/**
+ * GstLockstepSettingsState:
+ * @GST_LOCKSTEP_SETTINGS_UNKNOWN: not known: the sensor has no control over it and does not tell.
+ * @GST_LOCKSTEP_SETTINGS_SETTLED: exposed with all that its settings revision says.
+ * @GST_LOCKSTEP_SETTINGS_CHANGING: between two revisions, or so near to a write that either may
+ *     hold; the older is named.
+ * @GST_LOCKSTEP_SETTINGS_REFUSED: the sensor did not take all that the revision asks of it; the
+ *     last that it took is named.
+ *
+ * How what a frame was exposed with stands to the settings revision that it names.
+ */
+typedef enum {
+  GST_LOCKSTEP_SETTINGS_UNKNOWN = 0,
+  GST_LOCKSTEP_SETTINGS_SETTLED = 1,
+  GST_LOCKSTEP_SETTINGS_CHANGING = 2,
+  GST_LOCKSTEP_SETTINGS_REFUSED = 3,
+} GstLockstepSettingsState;
+
 typedef struct _GstLockstepFrame GstLockstepFrame;
 typedef struct _GstLockstepBatchMeta GstLockstepBatchMeta;
 
@@ -92,6 +110,15 @@ typedef struct _GstLockstepBatchMeta GstLockstepBatchMeta;
  * @settings_revision: number of the change of settings that it was exposed under; 0 before the
  *     first.
  * @copies: how many times CPU or GPU copied its pixels since the sensor wrote them.
+ * @settings_state: how what it was exposed with stands to @settings_revision.
+ * @metered: whether the fields below hold: frames are metered where a light mode takes it.
+ * @luma: mean of linear luma, as a share of full scale, without the darkest and the brightest
+ *     twentieth of the samples.
+ * @clipped_dark: share of samples at the lower end of the code range.
+ * @clipped_bright: share of samples at the upper end of the code range.
+ * @red: mean of linear red of samples that are neither clipped nor too dark; 0 where there are none.
+ * @green: the same of green.
+ * @blue: the same of blue.
  *
  * One slot of a batch. Where @state is missing only @sensor holds.
  */
@@ -111,6 +138,14 @@ struct _GstLockstepFrame {
   gdouble blue_gain;
   guint settings_revision;
   guint copies;
+  GstLockstepSettingsState settings_state;
+  gboolean metered;
+  gdouble luma;
+  gdouble clipped_dark;
+  gdouble clipped_bright;
+  gdouble red;
+  gdouble green;
+  gdouble blue;
 
   /*< private >*/
   gpointer _gst_reserved[4];
@@ -126,6 +161,8 @@ struct _GstLockstepFrame {
  * @batch_number: counts from 0; batches that were dropped are left out of the count.
  * @skew: latest minus earliest capture time of the fresh frames, in ns.
  * @frames: (array length=n_frames): the slots, in slot order; slot i is always sensor i.
+ * @uniform: whether every frame is fresh and was exposed under the same settings revision, in full;
+ *     %FALSE where that is not known for certain of one of them.
  *
  * The frames of one instant, one per sensor.
  *
@@ -140,6 +177,7 @@ struct _GstLockstepBatchMeta {
   guint64 batch_number;
   GstClockTime skew;
   GstLockstepFrame* frames;
+  gboolean uniform;
 
   /*< private >*/
   gpointer _gst_reserved[4];
@@ -156,6 +194,10 @@ GType gst_lockstep_clock_get_type(void);
 #define GST_TYPE_LOCKSTEP_REFERENCE_POINT (gst_lockstep_reference_point_get_type())
 GST_LOCKSTEP_API
 GType gst_lockstep_reference_point_get_type(void);
+
+#define GST_TYPE_LOCKSTEP_SETTINGS_STATE (gst_lockstep_settings_state_get_type())
+GST_LOCKSTEP_API
+GType gst_lockstep_settings_state_get_type(void);
 
 #define GST_LOCKSTEP_BATCH_META_API_TYPE (gst_lockstep_batch_meta_api_get_type())
 GST_LOCKSTEP_API

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "lockstep/time.h"
+
+namespace lockstep {
+
+/// When the exposures of one sensor begin: follows noisy capture times of a sensor whose frame durations are known but
+/// whose clock runs a little fast or slow, and foretells exposures to come. A Kalman filter of two states, the start of
+/// the present exposure and the rate of the sensor's clock. Pure; docs/design/light.md tells its figures.
+///
+/// Exposures are counted from 0 at the first observation, lost ones included: index k + 1 begins one frame duration after
+/// index k, whatever the driver's sequence numbers say.
+///
+/// \units   times in ns on the clock of the observations; durations in ns of the sensor's own clock.
+/// \thread  one caller at a time.
+class ExposureClock {
+ public:
+  /// The frame duration that exposure `index` has: what the sensor is, or will have been, set to.
+  using DurationOf = std::function<Nanoseconds(std::int64_t index)>;
+
+  explicit ExposureClock(DurationOf duration);
+
+  /// A frame was captured then. Answers its index. Times that lie far off what is expected are counted along and not
+  /// believed, until kBelieveAfter of them in a row agree among themselves.
+  std::int64_t observe(Nanoseconds captured);
+  static constexpr int kBelieveAfter = 3;
+
+  /// Whether anything was observed; nothing below may be asked before.
+  bool started() const { return started_; }
+  /// The index observed last.
+  std::int64_t index() const { return index_; }
+  /// When exposure `index` begins or began, as best it is known. Past ones as if the present rate had held.
+  Nanoseconds start_of(std::int64_t index) const;
+  /// The first exposure that begins after `time`.
+  std::int64_t next_after(Nanoseconds time) const;
+  /// Standard deviation of start_of(index()).
+  Nanoseconds uncertainty() const;
+  /// How much the sensor's clock is slow, as a factor less 1: 100e-6 is 100 ppm slow.
+  double drift() const { return drift_; }
+  /// A known change of duration took effect at an exposure that is not known for certain: it is `off` by that at most.
+  void disturb(Nanoseconds off);
+  /// Forgets all, as before the first observation, but goes on counting indexes.
+  void restart();
+
+ private:
+  DurationOf duration_;
+  bool started_ = false;
+  std::int64_t index_ = -1;
+  Nanoseconds base_{0};  // start of `index_`, less offset_ns_
+  double offset_ns_ = 0;
+  double drift_ = 0;
+};
+
+}  // namespace lockstep
