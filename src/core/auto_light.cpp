@@ -22,8 +22,8 @@ constexpr double kAlignedMargin = 0.025;
 // A frame duration this near to the frame rate's is one that a servo nudges.
 constexpr double kNudged = 0.03;
 
-// Changes of light smaller than this are let be. \units stops; 1.5 %
-constexpr double kDeadBand = 0.0215;
+// Changes of light smaller than this are let be. \units stops; 1 %
+constexpr double kDeadBand = 0.0144;
 // Most that one frame makes the next ones brighter.
 constexpr double kMostBrighter = 32;
 // What is clipped is taken to be so many times as bright as full scale where the picture is too bright by more than
@@ -84,8 +84,8 @@ struct View {
   ExposureSplit exposed;
   double red_gain = 1;
   double blue_gain = 1;
-  bool balanced = false;  // Whether its white balance can be set.
-  unsigned age = 0;       // Batches since the last frame.
+  bool balanced = false;           // Whether its white balance can be set.
+  unsigned age = kRemembered + 1;  // Batches since the last frame.
 
   bool known() const { return brightness.value() && age <= kRemembered; }
 
@@ -110,6 +110,7 @@ class Group {
  private:
   bool look(const LightReport& report);
   bool look(const LightReport::PerSensor& sensor, bool untold, View& view) const;
+  double doubt_of_clipped() const;
   std::optional<double> wanted_total() const;
   ExposureLimits limits(const LightReport& report) const;
   double longest_exposure(const LightReport& report) const;
@@ -138,19 +139,39 @@ bool Group::look(const LightReport& report) {
   const bool untold = std::none_of(report.sensors.begin(), report.sensors.end(), [](const auto& s) {
     return s.info.settings.exposure > Nanoseconds(0) || (s.caps && (*s.caps)[Setting::exposure]);
   });
-  bool any = false;
   for (std::size_t i = 0; i < metered_.size(); ++i) {
     View& view = views_[i];
     const std::size_t sensor = metered_[i].sensor;
     const bool seen = sensor < report.sensors.size() && look(report.sensors[sensor], untold, view);
     view.age = seen ? 0 : std::min(view.age + 1, kRemembered + 1);
-    if (view.age > kRemembered) {
-      view.brightness.restart();
-      view.colour.restart();
-    }
-    any = any || seen;
+    if (view.age <= kRemembered) continue;
+    view.brightness.restart();
+    view.colour.restart();
+  }
+  const double doubt = doubt_of_clipped();
+  bool any = false;
+  for (View& view : views_) {
+    if (view.age > 0) continue;
+    const double mean = view.mean + doubt * (kClippedLight - 1) * view.clipped;
+    view.brightness.add(
+        std::log2(mean / view.exposed.total() / view.brightening(view.red_gain, view.blue_gain)));
+    any = true;
   }
   return any;
+}
+
+// How much of what clipping may hide is to be believed in, by how bright the pictures are that came in now.
+double Group::doubt_of_clipped() const {
+  double sum = 0;
+  double mean = 0;
+  for (std::size_t i = 0; i < views_.size(); ++i) {
+    if (views_[i].age > 0) continue;
+    sum += metered_[i].weight;
+    mean += metered_[i].weight * views_[i].mean;
+  }
+  if (!(sum > 0)) return 0;
+  const double times = mean / sum / config_.target;
+  return std::clamp((times - kTooBright) / (kFarTooBright - kTooBright), 0.0, 1.0);
 }
 
 bool Group::look(const LightReport::PerSensor& sensor, bool untold, View& view) const {
@@ -179,35 +200,26 @@ bool Group::look(const LightReport::PerSensor& sensor, bool untold, View& view) 
     view.colour.add(metering.red / settings.red_gain, metering.green,
                     metering.blue / settings.blue_gain);
   }
-  view.brightness.add(std::log2(view.mean / exposed.total() /
-                                view.brightening(settings.red_gain, settings.blue_gain)));
   return true;
 }
 
 // Exposure times gains that bring the metered sensors to the target. \units stops
 std::optional<double> Group::wanted_total() const {
+  const auto& red = decided_[Setting::red_gain];
+  const auto& blue = decided_[Setting::blue_gain];
   double sum = 0;
-  double light = 0;    // Mean of the pictures for 1 ns at gains of 1.
-  double beyond = 0;   // What clipping may hide of it.
-  double present = 0;  // Mean of the pictures as they are.
+  double mean = 0;  // Of the pictures for 1 ns at gains of 1.
   for (std::size_t i = 0; i < views_.size(); ++i) {
     const View& view = views_[i];
     if (!view.known()) continue;
-    const double weight = metered_[i].weight;
-    sum += weight;
-    const auto& red = decided_[Setting::red_gain];
-    const auto& blue = decided_[Setting::blue_gain];
     const bool changes = view.balanced && red && blue;
     const double brightening = view.brightening(changes ? *red : view.red_gain,  //
                                                 changes ? *blue : view.blue_gain);
-    light += weight * std::exp2(*view.brightness.value()) * brightening;
-    beyond += weight * (kClippedLight - 1) * view.clipped / view.exposed.total();
-    present += weight * view.mean;
+    sum += metered_[i].weight;
+    mean += metered_[i].weight * std::exp2(*view.brightness.value()) * brightening;
   }
   if (!(sum > 0)) return std::nullopt;
-  const double times = present / sum / config_.target;
-  const double doubt = std::clamp((times - kTooBright) / (kFarTooBright - kTooBright), 0.0, 1.0);
-  return std::log2(config_.target * sum / (light + doubt * beyond));
+  return std::log2(config_.target * sum / mean);
 }
 
 double Group::longest_exposure(const LightReport& report) const {

@@ -27,8 +27,8 @@ void BrightnessFilter::add(double reading) {
   const double agreed = median(reading, last_[0], last_[1]);
   if (std::abs(agreed - *value_) > kNear)
     value_ = agreed;
-  else
-    *value_ += std::clamp(reading - *value_, -kNear, kNear) / kFrames;
+  else if (std::abs(reading - *value_) <= kNear)
+    *value_ += (reading - *value_) / kFrames;
   last_ = {reading, last_[0]};
 }
 

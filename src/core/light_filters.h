@@ -15,7 +15,7 @@ namespace lockstep {
 class BrightnessFilter {
  public:
   /// While readings stay this near, each counts as one of kFrames.
-  static constexpr double kNear = 0.1;
+  static constexpr double kNear = 0.05;
   static constexpr double kFrames = 8;
   /// A reading this far off is believed by itself; one in between when the one before or after it agrees.
   static constexpr double kFar = 1;

