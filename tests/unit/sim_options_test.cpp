@@ -139,7 +139,8 @@ TEST(SimOptions, UnknownOnesAreToldWithThoseThereAre) {
 }
 
 TEST(SimOptions, WordsAreCheckedToo) {
-  EXPECT_TRUE(fails(read("render=none"), Errc::invalid_argument, "one of full, code, stamp"));
+  EXPECT_TRUE(
+      fails(read("render=none"), Errc::invalid_argument, "one of full, scene, code, stamp"));
   EXPECT_TRUE(fails(read("delivery=loan"), Errc::invalid_argument, "one of fill, lend"));
   EXPECT_TRUE(fails(read("format=nv12"), Errc::invalid_argument, "one of NV12, I420"));
   EXPECT_TRUE(fails(read("size=0x0"), Errc::invalid_argument, "as 1920x1080"));

@@ -149,9 +149,12 @@ Result<SimOptions> read_sim_options(const SensorSpec& spec) {
   sim.readout = options.microseconds("readout-us", {}, seconds(1), milliseconds(5));
   sim.noise = options.number("noise", 0, 64, 1.5);
   sim.lighting = read_lighting(options);
-  sim.render = options.choice<SimRender>(
-      "render", {{"full", SimRender::full}, {"code", SimRender::code}, {"stamp", SimRender::stamp}},
-      SimRender::full);
+  sim.render = options.choice<SimRender>("render",
+                                         {{"full", SimRender::full},
+                                          {"scene", SimRender::scene},
+                                          {"code", SimRender::code},
+                                          {"stamp", SimRender::stamp}},
+                                         SimRender::full);
   sim.delivery = options.choice<Delivery>(
       "delivery", {{"fill", Delivery::fill}, {"lend", Delivery::lend}}, Delivery::fill);
   sim.realtime = options.boolean("realtime", true);

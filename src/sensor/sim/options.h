@@ -52,6 +52,7 @@ struct SimLighting {
 /// How much of the picture is drawn.
 enum class SimRender : std::uint8_t {
   full,   ///< The scene and the painted code.
+  scene,  ///< The scene alone: all that is bright is so by light, exposure and gain.
   code,   ///< The painted code on flat grey.
   stamp,  ///< A SimStamp at the start of the slot, nothing else: the cost knows no size.
 };
