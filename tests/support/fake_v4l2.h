@@ -41,9 +41,10 @@ class FakeV4l2 {
     bool by_validation = true;  ///< Before anything was set; else when the hardware is reached.
   };
   std::map<std::uint32_t, Refusal> refusals;
-  std::optional<int> gone;  ///< errno of every call.
-  bool silent = false;      ///< VIDIOC_G_EXT_CTRLS fails.
-  int coarseness = 1;       ///< Values are rounded down to multiples of it by the hardware.
+  std::optional<int> no_writes;  ///< errno of VIDIOC_S_EXT_CTRLS, whatever it is to set.
+  std::optional<int> gone;       ///< errno of every call.
+  bool silent = false;           ///< VIDIOC_G_EXT_CTRLS fails.
+  int coarseness = 1;            ///< Values are rounded down to multiples of it by the hardware.
   std::vector<std::vector<std::uint32_t>> writes;  ///< The controls of each VIDIOC_S_EXT_CTRLS.
 
  private:
@@ -114,6 +115,7 @@ class FakeV4l2 {
   }
 
   int set(v4l2_ext_controls& all) {
+    if (no_writes) return *no_writes;
     writes.emplace_back();
     for (v4l2_ext_control* entry : entries(all)) writes.back().push_back(entry->id);
     if (int failed = validate(all)) {

@@ -408,6 +408,13 @@ TEST(V4l2Write, GrabbedControlIsBusyAndNamed) {
                     Errc::busy, "set Gain to 20"));
 }
 
+TEST(V4l2Write, RefusedAsAWholeNamesAll) {
+  Camera camera(usb_camera());
+  camera.driver.no_writes = EBUSY;
+  EXPECT_TRUE(fails(camera.write(SettingsChange().set(kExposure, milliseconds(3))), Errc::busy,
+                    "set Auto Exposure to 1, Exposure Time, Absolute to 30 on /dev/video0"));
+}
+
 TEST(V4l2Write, ToADeviceThatIsGoneIsDeviceLost) {
   Camera camera(usb_camera());
   camera.driver.gone = ENODEV;

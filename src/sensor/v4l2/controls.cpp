@@ -52,6 +52,7 @@ v4l2_ext_controls all_of(std::vector<v4l2_ext_control>& entries) {
   all.which = V4L2_CTRL_WHICH_CUR_VAL;
   all.count = static_cast<__u32>(entries.size());
   all.controls = entries.data();
+  all.error_idx = all.count;  // not touched where the call is refused as a whole
   return all;
 }
 
