@@ -50,6 +50,8 @@ struct LightConfig {
   std::size_t leader = 0;     ///< The sensor that the others follow, with LightMode::follow.
   /// How much each sensor counts, with LightMode::shared; 0 or more. Empty: all alike. One for each sensor otherwise.
   std::vector<double> weights;
+  /// Per sensor: values that hold whatever else is asked of it. Empty, or one for each sensor.
+  std::vector<SettingsChange> overrides;
   WeightMap metering = WeightMap{};  ///< How much each part of a picture counts.
   /// Whether frames are metered though no algorithm needs it (manual).
   bool always_meter = false;
