@@ -56,8 +56,9 @@ Result<void> check(const LightPlan& plan, std::size_t num_sensors) {
   for (std::size_t i = num_sensors; i < plan.sensors.size(); ++i)
     if (plan.sensors[i] != LightPlan::PerSensor{})
       return Error{Errc::invalid_argument, 0,
-                   "sensor_" + std::to_string(i) + " has properties set, there are " +
-                       std::to_string(num_sensors) + " sensors, counted from 0"};
+                   "sensor_" + std::to_string(i) +
+                       " has properties set, wanted sensor_0 to sensor_" +
+                       std::to_string(num_sensors - 1)};
   if (auto valid = check(plan); !valid) return valid;
   return check(plan.config_for(num_sensors), num_sensors);
 }

@@ -120,9 +120,13 @@ void install_metering(GObjectClass* object_class) {
       object_class, PROP_METERING_WEIGHTS,
       gst_param_spec_array(
           "metering-weights", "Metering weights",
-          "How much each part of the pictures counts, in place of `metering`: rows of numbers of 0 "
-          "or more, stretched over the picture, such as <<1,1>,<3,3>> (empty: as `metering` says)",
-          gst_param_spec_array("row", "Row", "Weights from left to right", nullptr, at_any_time()),
+          "How much each part of the pictures counts, in place of `metering`: rows of doubles of 0 "
+          "or more, stretched over the picture, such as <<1.0,1.0>,<3.0,3.0>> (empty: as "
+          "`metering` says)",
+          gst_param_spec_array("row", "Row", "Weights from left to right",
+                               g_param_spec_double("weight", "Weight", "How much a part counts",
+                                                   -G_MAXDOUBLE, G_MAXDOUBLE, 1, at_any_time()),
+                               at_any_time()),
           at_any_time()));
   g_object_class_install_property(
       object_class, PROP_ALWAYS_METER,
@@ -147,8 +151,8 @@ void install_settings_properties(GObjectClass* object_class, const char* of_what
   for (const Setting setting : kSettings) {
     const Shown& its = shown(setting);
     const std::string blurb = std::string(its.blurb) + " " + of_what +
-                              (its.is_time ? ", in ns" : ", as a factor") +
-                              " above 0 that the sensors have, see stats (0: " + unset + ")";
+                              (its.is_time ? ", in ns" : ", a factor") +
+                              "; what sensors can do is in `stats` (0: " + unset + ")";
     const guint id = kFirstSettingsProperty + static_cast<guint>(setting);
     // GObject copies what is not said to be static, such as this blurb.
     const auto flags = static_cast<GParamFlags>(at_any_time() & ~G_PARAM_STATIC_BLURB);

@@ -19,7 +19,16 @@ SourceLight::SourceLight(Source source)
       children_(GST_OBJECT(source_.element), control_, {[this] { hand_over(); }, source_.spec_of}) {
 }
 
-void SourceLight::warn(const Error& error) const { post_warning(source_.element, error); }
+void SourceLight::warn(const Error& error) {
+  GstBus* bus = gst_element_get_bus(source_.element);
+  if (bus) {
+    gst_object_unref(bus);
+    post_warning(source_.element, error);
+    return;
+  }
+  std::lock_guard lock(mutex_);
+  untold_.push_back(error);
+}
 
 void SourceLight::set_property(guint id, const GValue* value) {
   if (auto set = set_light_property(*control_, id, value); !set) warn(set.error());
@@ -42,7 +51,13 @@ GObject* SourceLight::child(const char* name) {
 
 void SourceLight::forget_children() { children_.forget(); }
 
-Result<void> SourceLight::configure(RigConfig& config) const {
+std::vector<Error> SourceLight::take_untold() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(untold_, {});
+}
+
+Result<void> SourceLight::configure(RigConfig& config) {
+  for (const Error& error : take_untold()) warn(error);
   const LightPlan plan = control_->plan();
   if (auto valid = check(plan, config.sensors.size()); !valid) return valid;
   config.light = plan.config_for(config.sensors.size());

@@ -5,7 +5,9 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "gstlocksteplightcontrol.h"
 #include "gstlocksteplightsignal.h"
@@ -43,7 +45,7 @@ class SourceLight {
 
   /// Puts into a rig's configuration what has been set so far.
   /// \errors  invalid_argument  it does not suit the number of sensors.
-  Result<void> configure(RigConfig& config) const;
+  Result<void> configure(RigConfig& config);
   /// The rig is configured and about to start.
   void begin(const std::shared_ptr<Rig>& rig);
   /// The rig is about to stop. Waits for a handler of the signal to return.
@@ -52,12 +54,16 @@ class SourceLight {
   LightStats stats(const Rig& rig) const;
 
  private:
-  void warn(const Error& error) const;
+  // Posts it, or keeps it for configure() where there is no bus: a launch line is set before it is part of a pipeline.
+  void warn(const Error& error);
+  std::vector<Error> take_untold();
 
   Source source_;
   std::shared_ptr<LightControl> control_;
   std::shared_ptr<SignalAlgorithm> algorithm_;
   SensorChildren children_;
+  std::mutex mutex_;
+  std::vector<Error> untold_;  // guarded by mutex_
 };
 
 }  // namespace lockstep
