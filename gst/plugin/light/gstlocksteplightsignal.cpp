@@ -22,6 +22,21 @@ guint install_light_signal(GType element_type) {
                       GST_TYPE_STRUCTURE, 1, GST_TYPE_STRUCTURE);
 }
 
+bool SignalAlgorithm::Question::is_news(std::span<const SettingsChange> changes) const {
+  if (changes.empty()) return false;
+  for (std::size_t i = 0; i < caps.size(); ++i) {
+    const SettingsChange& change = changes[changes.size() == 1 ? 0 : i];
+    SettingsChange possible;
+    for (const Setting setting : kSettings)
+      if (const auto& range = caps[i][setting]; range && change[setting])
+        possible.set(setting, nearest(*range, *change[setting]));
+    Settings asked = wanted[i];
+    apply_to(asked, possible);
+    if (asked != wanted[i]) return true;
+  }
+  return false;
+}
+
 void SignalAlgorithm::start(bool in_thread) {
   stop();
   {
@@ -83,9 +98,13 @@ std::vector<SettingsChange> SignalAlgorithm::ask(const Question& question) {
   const StructurePtr answer(returned);
   if (!answer) return {};
   auto changes = read_answer(answer.get(), question.caps);
-  if (changes) return *std::move(changes);
-  warn(changes.error());
-  return {};
+  if (!changes) {
+    warn(changes.error());
+    return {};
+  }
+  // Handlers tend to answer the same over and over: that is no revision each time.
+  if (!question.is_news(*changes)) return {};
+  return *std::move(changes);
 }
 
 // An algorithm that is wrong is so for every batch; once a second is enough to be told.
