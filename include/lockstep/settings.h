@@ -48,7 +48,7 @@ LOCKSTEP_API const char* to_string(Setting setting);
 /// A value for each setting that is named; the others stay as they are.
 ///
 /// \units   ns for times, factors for gains, both as double: whole nanoseconds are exact to a hundred days.
-class SettingsChange {
+class LOCKSTEP_API SettingsChange {
  public:
   const std::optional<double>& operator[](Setting setting) const {
     return values_[static_cast<std::size_t>(setting)];
@@ -98,7 +98,7 @@ struct SettingRange {
 inline constexpr int kMaxControlDelay = 64;
 
 /// What light a sensor can be set to. Without any range it has no control at all.
-struct SettingsCaps {
+struct LOCKSTEP_API SettingsCaps {
   std::array<std::optional<SettingRange>, kNumSettings> ranges{};  ///< Nothing: it cannot be set.
   /// Whether its frames tell what they were exposed with (Delivered::info.settings). Where they do not, it is reckoned
   /// from the times of the writes and the delays.
