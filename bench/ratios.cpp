@@ -41,6 +41,10 @@ const std::vector<Ratio>& ratios() {
       {"mux, memory after 100,000 batches, of that after 10,000", "memory/mux/end",
        "memory/mux/begin", 1.01},
       {"mux, file descriptors after them, more than before", "memory/mux/fds", "", 0, false, ""},
+      {"metering, 4 x 1080p NV12, CPU time a batch", "light/metering/4x1080p", "", 0.3, false,
+       "ms"},
+      {"the same, of one memcpy of the batch", "light/metering/4x1080p", "light/memcpy/4x1080p",
+       std::nullopt},
   };
   return all;
 }

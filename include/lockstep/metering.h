@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "lockstep/export.h"
@@ -56,16 +57,23 @@ struct Metering {
   double colour_share = 0;  ///< Of the samples that red, green and blue are of.
 };
 
+struct MeterTables;  // What code values mean.
+
 /// Meters pictures of one format and layout, straight from where they lie. Makes tables when it is made, none later.
 ///
 /// \thread  one caller at a time.
 class LOCKSTEP_API Meter {
  public:
-  /// Rows and columns of the grid. A sample is a few neighbouring pixels of one row.
+  /// Columns and rows of the grid. A sample is a few neighbouring pixels of one row; the grid has fewer columns and rows
+  /// where the picture is too small for so many.
   static constexpr std::size_t kGridColumns = 48;
   static constexpr std::size_t kGridRows = 27;
+  static constexpr std::size_t kSamplePixels = 4;
 
-  /// \errors  invalid_argument  as check(map), or as default_layout().
+  /// YUV and grey are read as video range (16..235), by BT.601 up to 576 rows and BT.709 above, as GStreamer takes for
+  /// granted; RGB as full range.
+  ///
+  /// \errors  invalid_argument  as check(map), or as default_layout(), or a layout that is not of this format and size.
   static Result<Meter> make(const Format& format, const Layout& layout, const WeightMap& map);
 
   /// \shape   `pixels` begin at the slot's first byte, planes as the layout says.
@@ -74,16 +82,24 @@ class LOCKSTEP_API Meter {
  private:
   Meter() = default;
 
-  /// One point of the grid: where its samples begin, and how much it counts.
-  struct Point {
-    std::size_t luma_offset = 0;
-    std::size_t chroma_offset[2] = {};
-    float weight = 0;
+  /// Where the samples of a row or of a column of the grid begin: in luma (or whatever the first plane holds), U and V.
+  struct Offset {
+    std::size_t luma = 0;
+    std::size_t u = 0;
+    std::size_t v = 0;
   };
 
-  Format format_;
-  Layout layout_;
-  std::vector<Point> points_;
+  static Offset row_offset(PixelFormat format, const Layout& layout, std::size_t y);
+  template <PixelFormat kFormat>
+  Metering measure_as(const std::byte* pixels) const;
+
+  PixelFormat format_ = PixelFormat::nv12;
+  std::size_t sample_pixels_ = 0;
+  std::vector<Offset> rows_;
+  std::vector<Offset> columns_;
+  std::vector<float>
+      weights_;  // Of each pixel of a sample, row by row; all samples together are 1.
+  std::shared_ptr<const MeterTables> tables_;
 };
 
 }  // namespace lockstep

@@ -16,7 +16,7 @@ namespace lockstep {
 ///
 /// There is a grid of instants, one nominal frame duration apart; each sensor is led onto it, the short way round. The
 /// grid is that of the first sensor that cannot change its frame duration; where all can, it begins with the first
-/// sensor's exposures and keeps the pace of the observations' clock.
+/// sensor's exposures and keeps the pace of the observations' clock, or the nearest to it that all can keep.
 ///
 /// \thread  one caller at a time.
 class AlignServo {
@@ -43,9 +43,22 @@ class AlignServo {
   void set_nominal(Nanoseconds duration);
 
  private:
-  std::size_t num_sensors_;
+  // Of the grid, what matters to one exposure.
+  struct Grid {
+    Nanoseconds instant{0};  // Nearest to it.
+    Nanoseconds period{0};   // On the clock of the observations.
+  };
+
+  std::optional<std::size_t> find_leader(const std::vector<Sensor>& sensors) const;
+  Grid grid_at(Nanoseconds time, const std::vector<Sensor>& sensors);
+  Nanoseconds pace(const std::vector<Sensor>& sensors) const;
+  double way_to_go(std::size_t which, double off, double rate, Nanoseconds period,
+                   const SettingRange& range);
+
   Nanoseconds nominal_;
-  std::optional<Nanoseconds> origin_;  // An instant of the grid where no sensor sets it.
+  std::optional<Nanoseconds> origin_;  // An instant of the grid, the latest that was asked for.
+  std::optional<std::size_t> leader_;  // The sensor that sets the grid.
+  std::vector<int> headings_;          // Of each sensor: led earlier (-1) or later (1), a long way.
 };
 
 }  // namespace lockstep

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "lockstep/time.h"
 
@@ -47,12 +48,47 @@ class ExposureClock {
   void restart();
 
  private:
+  struct Cursor;
+
+  Nanoseconds length(std::int64_t index) const;
+  Nanoseconds at(Nanoseconds span) const;
+  double noise_variance() const;
+  void begin(std::int64_t index, Nanoseconds captured);
+  void go_to(std::int64_t index, Nanoseconds span);
+  void believe(std::int64_t index, Nanoseconds captured);
+  void doubt(std::int64_t floor, Nanoseconds captured);
+  void relock(std::int64_t index, Nanoseconds captured);
+  double weigh(double surprise);
+  void learn_noise(Nanoseconds captured, Nanoseconds span);
+
   DurationOf duration_;
   bool started_ = false;
   std::int64_t index_ = -1;
-  Nanoseconds base_{0};  // start of `index_`, less offset_ns_
+
+  // The state and its covariance, at exposure index_. Its start is base_ + offset_ns_: a double alone would not do for
+  // nanoseconds since boot.
+  Nanoseconds base_{0};
   double offset_ns_ = 0;
   double drift_ = 0;
+  double start_variance_ = 0;  // ns^2
+  double covariance_ = 0;      // ns
+  double drift_variance_ = 0;
+
+  // Of the noise of capture times.
+  double measured_variance_ = 0;  // ns^2, averaged over num_measured_
+  int num_measured_ = 0;
+  Nanoseconds believed_{0};    // Capture time of the frame before, if that was believed:
+  bool has_believed_ = false;  // this says so.
+  std::optional<double>
+      last_difference_;  // By which it came later after its predecessor than reckoned.
+
+  int num_surprises_ = 0;  // In a row and on one side; negative: early.
+  double since_surprised_ns_ = 0;
+
+  int num_doubted_ = 0;  // In a row, that agree among themselves.
+  Nanoseconds first_doubted_{0};
+  Nanoseconds last_doubted_{0};
+  double doubted_span_ns_ = 0;  // From the first to the last, by the sensor's clock.
 };
 
 }  // namespace lockstep

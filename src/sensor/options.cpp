@@ -98,6 +98,30 @@ std::string OptionReader::text(std::string_view name, std::string_view otherwise
   return value ? *value : std::string(otherwise);
 }
 
+std::vector<bool> OptionReader::some_of(std::string_view name,
+                                        std::span<const std::string_view> choices) {
+  const std::vector<bool> all(choices.size(), true);
+  const std::string* text = find(name);
+  if (!text || *text == "all") return all;
+  std::vector<bool> named(choices.size(), false);
+  if (*text == "none") return named;
+  std::string_view rest = *text;
+  for (bool more = true; more;) {
+    const std::size_t end = std::min(rest.find(','), rest.size());
+    const auto choice = std::find(choices.begin(), choices.end(), rest.substr(0, end));
+    if (choice == choices.end()) {
+      std::string names;
+      for (const std::string_view one : choices) names += ", " + std::string(one);
+      refuse(name, *text, "all, none, or some, separated by commas, of" + names.substr(1));
+      return all;
+    }
+    named[static_cast<std::size_t>(choice - choices.begin())] = true;
+    more = end < rest.size();
+    rest.remove_prefix(more ? end + 1 : end);
+  }
+  return named;
+}
+
 Result<void> OptionReader::finish() const {
   for (const auto& [name, value] : spec_.options) {
     if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;

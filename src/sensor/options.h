@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -55,6 +56,10 @@ class OptionReader {
 
   /// Any text.
   std::string text(std::string_view name, std::string_view otherwise);
+
+  /// Some of `choices`, separated by commas, or `all`, or `none`; answers for each whether it is
+  /// named. Where the option is not given all are.
+  std::vector<bool> some_of(std::string_view name, std::span<const std::string_view> choices);
 
   /// One of the names; answers what stands beside it.
   template <typename T>

@@ -55,7 +55,7 @@ TEST(SimOptions, AllAreRead) {
   EXPECT_EQ(options->settings.red_gain, 1.5);
   EXPECT_EQ(options->settings.blue_gain, 0.5);
   EXPECT_EQ(options->readout, Nanoseconds(0));
-  EXPECT_EQ(options->control_delay, 0);
+  for (const Setting setting : kSettings) EXPECT_EQ(options->caps[setting]->delay, 0);
   EXPECT_EQ(options->noise, 4);
   EXPECT_EQ(options->flicker_hz, 50);
   EXPECT_EQ(options->flicker_depth, 0.25);
@@ -92,6 +92,24 @@ TEST(SimOptions, AtTheirBoundsAreAllowedAndBeyondNot) {
                         {"blue-gain", "0.25", "4", "0.2", "5"},
                         {"readout-us", "0", "1000000", "-1", "1000001"},
                         {"control-delay", "0", "64", "-1", "65"},
+                        {"exposure-delay", "0", "64", "-1", "65"},
+                        {"analogue-gain-delay", "0", "64", "-1", "65"},
+                        {"digital-gain-delay", "0", "64", "-1", "65"},
+                        {"red-gain-delay", "0", "64", "-1", "65"},
+                        {"blue-gain-delay", "0", "64", "-1", "65"},
+                        {"frame-duration-delay", "0", "64", "-1", "65"},
+                        {"exposure-step-us", "0", "1000000", "-1", "1000001"},
+                        {"exposure-min-us", "1", "1000000", "0", "1000001"},
+                        {"exposure-max-us", "1", "1000000", "0", "1000001"},
+                        {"analogue-gain-step", "0", "15", "-0.1", "15.1"},
+                        {"analogue-gain-max", "1", "16", "0.9", "17"},
+                        {"digital-gain-step", "0", "15", "-0.1", "15.1"},
+                        {"digital-gain-max", "1", "16", "0.9", "17"},
+                        {"balance-step", "0", "3.75", "-0.1", "3.8"},
+                        {"balance-max", "1", "4", "0.9", "4.1"},
+                        {"frame-duration-step-us", "0", "1000000", "-1", "1000001"},
+                        {"refuse-at", "0", "86400000", "-1", "86400001"},
+                        {"refuse-for", "1", "86400000", "0", "86400001"},
                         {"noise", "0", "64", "-1", "65"},
                         {"flicker-hz", "0", "60", "-1", "55"},
                         {"flicker-depth", "0", "1", "-0.1", "1.1"},
@@ -117,6 +135,73 @@ TEST(SimOptions, WordsAreCheckedToo) {
   EXPECT_TRUE(fails(read("delivery=loan"), Errc::invalid_argument, "one of fill, lend"));
   EXPECT_TRUE(fails(read("format=nv12"), Errc::invalid_argument, "one of NV12, I420"));
   EXPECT_TRUE(fails(read("size=0x0"), Errc::invalid_argument, "as 1920x1080"));
+}
+
+TEST(SimOptions, EachSettingHasARangeAStepAndADelay) {
+  const auto options = read(
+      "control-delay=3&exposure-delay=1&analogue-gain-delay=2&digital-gain-delay=0&"
+      "red-gain-delay=4&blue-gain-delay=5&frame-duration-delay=64&exposure-step-us=100&"
+      "exposure-max-us=50000&analogue-gain-step=0.5&analogue-gain-max=8&digital-gain-step=1&"
+      "digital-gain-max=4&balance-step=0.25&balance-max=2&frame-duration-step-us=10&"
+      "report=false&refuse-at=100&refuse-for=50");
+  ASSERT_TRUE(succeeds(options));
+  const auto range = [&](Setting setting) { return *options->caps[setting]; };
+  EXPECT_EQ(range(Setting::exposure), (SettingRange{100'000, 50'000'000, 100'000, 1}));
+  EXPECT_EQ(range(Setting::analogue_gain), (SettingRange{1, 8, 0.5, 2}));
+  EXPECT_EQ(range(Setting::digital_gain), (SettingRange{1, 4, 1, 0}));
+  EXPECT_EQ(range(Setting::red_gain), (SettingRange{0.25, 2, 0.25, 4}));
+  EXPECT_EQ(range(Setting::blue_gain), (SettingRange{0.25, 2, 0.25, 5}));
+  EXPECT_EQ(range(Setting::frame_duration), (SettingRange{4'170'000, 1e9, 10'000, 64}));
+  EXPECT_FALSE(options->caps.reports);
+  EXPECT_TRUE(options->caps.missing.empty());
+  EXPECT_EQ(options->refusal.begin, milliseconds(100));
+  EXPECT_EQ(options->refusal.end, milliseconds(150));
+}
+
+TEST(SimOptions, WithoutStepsSettingsAreContinuousAndHoldAfterTwoExposures) {
+  const auto options = read_sim_options({"sim", "", {}});
+  ASSERT_TRUE(succeeds(options));
+  EXPECT_EQ(options->caps.ranges, sim_caps(2).ranges);
+  EXPECT_TRUE(options->caps.reports);
+}
+
+TEST(SimOptions, TheFirstSettingsAreOnesThatTheSensorHas) {
+  const auto options = read(
+      "exposure-us=10049&exposure-step-us=100&analogue-gain=9&analogue-gain-max=4&red-gain=3&"
+      "balance-max=2&controls=exposure,analogue-gain");
+  ASSERT_TRUE(succeeds(options));
+  EXPECT_EQ(options->settings.exposure, milliseconds(10));
+  EXPECT_EQ(options->settings.analogue_gain, 4);
+  EXPECT_EQ(options->settings.red_gain, 3);  // It cannot be set.
+}
+
+TEST(SimOptions, ControlsSayWhatTheSensorHas) {
+  const auto some = read("controls=exposure,frame-duration");
+  ASSERT_TRUE(succeeds(some));
+  for (const Setting setting : kSettings)
+    EXPECT_EQ(some->caps[setting].has_value(),
+              setting == Setting::exposure || setting == Setting::frame_duration);
+  EXPECT_EQ(some->caps.missing,
+            "analogue-gain, digital-gain, red-gain, blue-gain: left out by the option controls");
+  const auto none = read("controls=none");
+  ASSERT_TRUE(succeeds(none));
+  EXPECT_FALSE(none->caps.has_any());
+  const auto all = read("controls=all");
+  ASSERT_TRUE(succeeds(all));
+  EXPECT_TRUE(all->caps.missing.empty());
+  for (const char* wrong : {"gain", "exposure,", ",", "", "exposure;red-gain", "all,exposure"}) {
+    auto spec = parse_sensor_spec("sim");
+    spec->options["controls"] = wrong;
+    EXPECT_TRUE(fails(read_sim_options(*spec), Errc::invalid_argument,
+                      "wanted all, none, or some, separated by commas, of exposure, analogue-gain"))
+        << wrong;
+  }
+}
+
+TEST(SimOptions, TheLongestExposureIsNoShorterThanTheShortest) {
+  EXPECT_TRUE(succeeds(read("exposure-min-us=500&exposure-max-us=500")));
+  EXPECT_TRUE(fails(read("exposure-min-us=500&exposure-max-us=499"), Errc::invalid_argument,
+                    "exposure-max-us=499"));
 }
 
 TEST(SimOptions, UnpluggedForZeroIsForGood) {

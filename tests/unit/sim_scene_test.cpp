@@ -30,7 +30,7 @@ SimOptions quiet() {
 SimShot shot_of(Nanoseconds exposure, std::uint64_t sequence = 0) {
   SimShot shot;
   shot.info.sequence = sequence;
-  shot.info.settings.exposure = exposure;
+  shot.settings.exposure = exposure;
   return shot;
 }
 
@@ -90,8 +90,8 @@ double signal_of(double code) { return sim_signal((code - 16) / 219); }
 
 double signal_with(Nanoseconds exposure, double analogue = 1, double digital = 1) {
   SimShot shot = shot_of(exposure);
-  shot.info.settings.analogue_gain = analogue;
-  shot.info.settings.digital_gain = digital;
+  shot.settings.analogue_gain = analogue;
+  shot.settings.digital_gain = digital;
   return signal_of(mean(Frame(quiet(), shot, kGrey).codes(kMidGrey)));
 }
 
@@ -113,8 +113,8 @@ TEST(SimScene, WhiteBalanceGainsActOnTheirColourAlone) {
   const Format format{PixelFormat::rgb, 320, 180, {}};
   SimShot shot = shot_of(milliseconds(5));
   const Frame plain(quiet(), shot, format);
-  shot.info.settings.red_gain = 2;
-  shot.info.settings.blue_gain = 0.5;
+  shot.settings.red_gain = 2;
+  shot.settings.blue_gain = 0.5;
   const Frame balanced(quiet(), shot, format);
   const auto ratio = [&](std::size_t channel) {
     return sim_signal(mean(balanced.codes(kMidGrey, channel)) / 255) /
@@ -131,7 +131,7 @@ TEST(SimScene, NoiseHasTheDeviationAskedForAndGrowsWithGain) {
     SimOptions options;
     options.noise = 3;
     SimShot shot = shot_of(Nanoseconds(milliseconds(10)) / static_cast<int>(gain));
-    shot.info.settings.analogue_gain = gain;
+    shot.settings.analogue_gain = gain;
     std::vector<double> signals;
     for (double code : Frame(options, shot, large).codes(kMidGrey))
       signals.push_back(255 * signal_of(code));
@@ -148,8 +148,8 @@ TEST(SimScene, TheStrongestNoiseStaysWithinTheCodes) {
   SimOptions options;
   options.noise = 64;
   SimShot shot = shot_of(milliseconds(10));
-  shot.info.settings.analogue_gain = 16;
-  shot.info.settings.digital_gain = 16;
+  shot.settings.analogue_gain = 16;
+  shot.settings.digital_gain = 16;
   const Frame frame(options, shot, kGrey);
   const auto [least, most] = std::minmax_element(frame.bytes.begin(), frame.bytes.end());
   EXPECT_GE(std::to_integer<int>(*least), 16);

@@ -241,27 +241,6 @@ TEST(VirtualSim, UnpluggedForGoodNeverComesBack) {
   EXPECT_TRUE(fails((*bench)->restart(), Errc::not_found, "unplugged"));
 }
 
-TEST(VirtualSim, SettingsAskedForBeforeConfigureHoldFromTheStart) {
-  auto bench = SensorBench::open("sim?realtime=false");
-  ASSERT_TRUE(succeeds(bench));
-  const auto change = SettingsChange().set(Setting::exposure, milliseconds(2));
-  ASSERT_TRUE(succeeds((**bench)->write(change, 3, Nanoseconds(0))));
-  ASSERT_TRUE(succeeds((*bench)->set_up(kSmall)));
-  ASSERT_TRUE(succeeds((*bench)->start()));
-  const FrameInfo info = next_info(**bench);
-  EXPECT_EQ(info.settings_revision, 3u);
-  EXPECT_EQ(info.settings.exposure, milliseconds(2));
-}
-
-TEST(VirtualSim, SettingsOutliveAStop) {
-  auto bench = started("sim?realtime=false");
-  const auto change = SettingsChange().set(Setting::exposure, milliseconds(2));
-  ASSERT_TRUE(succeeds((*bench)->write(change, 3, Nanoseconds(0))));
-  (*bench)->stop();
-  ASSERT_TRUE(succeeds(bench->start()));
-  EXPECT_EQ(next_info(*bench).settings_revision, 3u);
-}
-
 TEST(RealtimeSim, SensorsTriggerAtTheSameInstantsWheneverTheyStart) {
   const auto phase_of = [](const FrameInfo& info) {
     const double periods = static_cast<double>(info.captured.since_epoch.count()) * 200e-9;

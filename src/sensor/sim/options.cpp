@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace lockstep {
 namespace {
@@ -40,12 +42,66 @@ SimTiming read_timing(OptionReader& options) {
   return timing;
 }
 
-// Between the bounds, whatever `value` is: a NaN becomes the lower one.
-double bounded(double value, double low, double high) {
-  return value >= low ? std::min(value, high) : low;
+double in_ns(Nanoseconds time) { return static_cast<double>(time.count()); }
+
+// A step, and with it the least value that is a multiple of it.
+void read_time_step(OptionReader& options, const std::string& name, SettingRange& range) {
+  range.step = in_ns(options.microseconds(name, {}, seconds(1), {}));
+  if (range.step > 0) range.min = std::ceil(range.min / range.step) * range.step;
 }
 
-Settings read_settings(OptionReader& options) {
+void read_ranges(OptionReader& options, SettingsCaps& caps) {
+  SettingRange& exposure = *caps[Setting::exposure];
+  read_time_step(options, "exposure-step-us", exposure);
+  const auto least = Nanoseconds(std::llround(exposure.min));
+  const Nanoseconds min =
+      options.microseconds("exposure-min-us", kSimMinExposure, kSimMaxExposure, least);
+  exposure.min = in_ns(min);
+  exposure.max =
+      in_ns(options.microseconds("exposure-max-us", min, kSimMaxExposure, kSimMaxExposure));
+  for (const Setting gain : {Setting::analogue_gain, Setting::digital_gain}) {
+    const std::string name = to_string(gain);
+    caps[gain]->step = options.number(name + "-step", 0, kSimMaxGain - 1, 0);
+    caps[gain]->max = options.number(name + "-max", 1, kSimMaxGain, kSimMaxGain);
+  }
+  const double step = options.number("balance-step", 0, kSimMaxBalance - kSimMinBalance, 0);
+  const double most = options.number("balance-max", 1, kSimMaxBalance, kSimMaxBalance);
+  for (const Setting gain : {Setting::red_gain, Setting::blue_gain}) {
+    caps[gain]->step = step;
+    caps[gain]->max = most;
+  }
+  read_time_step(options, "frame-duration-step-us", *caps[Setting::frame_duration]);
+}
+
+// Leaves out what `controls` does not name.
+void read_controls(OptionReader& options, SettingsCaps& caps) {
+  std::vector<std::string_view> names;
+  for (const Setting setting : kSettings) names.emplace_back(to_string(setting));
+  const std::vector<bool> has = options.some_of("controls", names);
+  std::string missing;
+  for (const Setting setting : kSettings) {
+    const auto i = static_cast<std::size_t>(setting);
+    if (has[i]) continue;
+    caps[setting].reset();
+    missing += (missing.empty() ? "" : ", ") + std::string(names[i]);
+  }
+  if (!missing.empty()) caps.missing = missing + ": left out by the option controls";
+}
+
+SettingsCaps read_caps(OptionReader& options) {
+  const auto usual = options.integer("control-delay", 0, kMaxControlDelay, 2);
+  SettingsCaps caps = sim_caps(static_cast<int>(usual));
+  for (const Setting setting : kSettings)
+    caps[setting]->delay = static_cast<int>(
+        options.integer(std::string(to_string(setting)) + "-delay", 0, kMaxControlDelay, usual));
+  read_ranges(options, caps);
+  read_controls(options, caps);
+  caps.reports = options.boolean("report", true);
+  return caps;
+}
+
+// What it begins with; where it can be set, a value that it has.
+Settings read_settings(OptionReader& options, const SettingsCaps& caps) {
   Settings settings;
   settings.exposure =
       options.microseconds("exposure-us", kSimMinExposure, kSimMaxExposure, milliseconds(10));
@@ -53,6 +109,11 @@ Settings read_settings(OptionReader& options) {
   settings.digital_gain = options.number("digital-gain", 1, kSimMaxGain, 1);
   settings.red_gain = options.number("red-gain", kSimMinBalance, kSimMaxBalance, 1);
   settings.blue_gain = options.number("blue-gain", kSimMinBalance, kSimMaxBalance, 1);
+  for (const Setting setting : kSettings) {
+    if (setting == Setting::frame_duration || !caps[setting]) continue;  // As the frame rate says.
+    const double value = nearest(*caps[setting], value_of(settings, setting));
+    apply_to(settings, SettingsChange().set(setting, value));
+  }
   return settings;
 }
 
@@ -64,9 +125,10 @@ Result<SimOptions> read_sim_options(const SensorSpec& spec) {
   sim.seed = static_cast<std::uint64_t>(options.integer("seed", 0, INT64_MAX, 1));
   sim.timing = read_timing(options);
   sim.phase = options.microseconds("phase-us", {}, seconds(1), {});
-  sim.settings = read_settings(options);
+  sim.caps = read_caps(options);
+  sim.settings = read_settings(options, sim.caps);
+  sim.refusal = read_outage(options, "refuse", 1, 1000);
   sim.readout = options.microseconds("readout-us", {}, seconds(1), milliseconds(5));
-  sim.control_delay = static_cast<int>(options.integer("control-delay", 0, 64, 2));
   sim.noise = options.number("noise", 0, 64, 1.5);
   sim.flicker_hz =
       options.choice<double>("flicker-hz", {{"0", 0.0}, {"50", 50.0}, {"60", 60.0}}, 0.0);
@@ -92,16 +154,17 @@ Result<SimOptions> read_sim_options(const SensorSpec& spec) {
   return sim;
 }
 
-Settings within_sim_limits(Settings wanted, Nanoseconds frame_period) {
-  if (wanted.frame_duration <= Nanoseconds(0)) wanted.frame_duration = frame_period;
-  wanted.frame_duration =
-      std::clamp(wanted.frame_duration, kSimMinFrameDuration, kSimMaxFrameDuration);
-  wanted.exposure = std::clamp(wanted.exposure, kSimMinExposure, wanted.frame_duration);
-  wanted.analogue_gain = bounded(wanted.analogue_gain, 1.0, kSimMaxGain);
-  wanted.digital_gain = bounded(wanted.digital_gain, 1.0, kSimMaxGain);
-  wanted.red_gain = bounded(wanted.red_gain, kSimMinBalance, kSimMaxBalance);
-  wanted.blue_gain = bounded(wanted.blue_gain, kSimMinBalance, kSimMaxBalance);
-  return wanted;
+SettingsCaps sim_caps(int delay) {
+  const auto range = [delay](double min, double max) { return SettingRange{min, max, 0, delay}; };
+  SettingsCaps caps;
+  caps[Setting::exposure] = range(in_ns(kSimMinExposure), in_ns(kSimMaxExposure));
+  caps[Setting::analogue_gain] = range(1, kSimMaxGain);
+  caps[Setting::digital_gain] = range(1, kSimMaxGain);
+  caps[Setting::red_gain] = range(kSimMinBalance, kSimMaxBalance);
+  caps[Setting::blue_gain] = range(kSimMinBalance, kSimMaxBalance);
+  caps[Setting::frame_duration] = range(in_ns(kSimMinFrameDuration), in_ns(kSimMaxFrameDuration));
+  caps.reports = true;
+  return caps;
 }
 
 }  // namespace lockstep

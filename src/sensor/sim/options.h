@@ -9,6 +9,7 @@
 #include "lockstep/result.h"
 #include "lockstep/sensor.h"
 #include "lockstep/sensor_spec.h"
+#include "lockstep/settings.h"
 #include "sensor/options.h"
 
 namespace lockstep {
@@ -40,15 +41,27 @@ enum class SimRender : std::uint8_t {
   stamp,  ///< A SimStamp at the start of the slot, nothing else: the cost knows no size.
 };
 
+inline constexpr Nanoseconds kSimMinExposure = std::chrono::microseconds(1);
+inline constexpr Nanoseconds kSimMaxExposure = std::chrono::seconds(1);
+inline constexpr Nanoseconds kSimMinFrameDuration{1'000'000'000 / 240};
+inline constexpr Nanoseconds kSimMaxFrameDuration = std::chrono::seconds(1);
+inline constexpr double kSimMaxGain = 16;
+inline constexpr double kSimMinBalance = 0.25;
+inline constexpr double kSimMaxBalance = 4;
+
+/// Every setting there is in its widest range, reported, all with the same delay. \units exposures
+SettingsCaps sim_caps(int delay);
+
 /// Everything that `sim?...` can say.
 struct SimOptions {
   std::uint64_t seed = 1;  ///< Sensors of one rig differ even under the same seed.
   SimTiming timing;
-  Nanoseconds phase{0};      ///< Of the triggers, after the multiples of the frame period.
-  Settings settings;         ///< At first.
-  Nanoseconds readout{0};    ///< From the first row's exposure to the last row's.
-  int control_delay = 0;     ///< Exposures from apply() until it holds.
-  double noise = 0;          ///< Standard deviation at gain 1. \units 1/255 of full scale.
+  Nanoseconds phase{0};             ///< Of the triggers, after the multiples of the frame period.
+  Settings settings;                ///< At first.
+  Nanoseconds readout{0};           ///< From the first row's exposure to the last row's.
+  SettingsCaps caps = sim_caps(2);  ///< What it can be set to, and how soon that holds.
+  SimOutage refusal;                ///< Writes are refused.
+  double noise = 0;                 ///< Standard deviation at gain 1. \units 1/255 of full scale.
   double flicker_hz = 0;     ///< The mains that the lamp hangs on; it flickers at twice that.
   double flicker_depth = 0;  ///< Of the lamp's brightness, 0..1.
   SimRender render = SimRender::full;
@@ -63,18 +76,5 @@ struct SimOptions {
 /// \errors  invalid_argument  an unknown option or a value out of range; the text says what there
 /// is.
 Result<SimOptions> read_sim_options(const SensorSpec& spec);
-
-/// What a simulated sensor makes of settings that it is asked for: each within its limits, an
-/// exposure no longer than the frame.
-/// \units  frame_period: what the frame rate asks for, used where the settings ask for none.
-Settings within_sim_limits(Settings wanted, Nanoseconds frame_period);
-
-inline constexpr Nanoseconds kSimMinExposure = std::chrono::microseconds(1);
-inline constexpr Nanoseconds kSimMaxExposure = std::chrono::seconds(1);
-inline constexpr Nanoseconds kSimMinFrameDuration{1'000'000'000 / 240};
-inline constexpr Nanoseconds kSimMaxFrameDuration = std::chrono::seconds(1);
-inline constexpr double kSimMaxGain = 16;
-inline constexpr double kSimMinBalance = 0.25;
-inline constexpr double kSimMaxBalance = 4;
 
 }  // namespace lockstep

@@ -8,18 +8,28 @@
 namespace lockstep {
 namespace {
 
-PaintedCode code_of(const FrameInfo& info) {
+PaintedCode code_of(const SimShot& shot) {
   PaintedCode code;
-  code.sensor = static_cast<std::uint8_t>(info.sensor);
-  code.sequence = static_cast<std::uint32_t>(info.sequence);
-  code.captured_us = static_cast<std::uint64_t>(info.captured.since_epoch.count() / 1000);
-  code.settings_revision = static_cast<std::uint16_t>(info.settings_revision);
+  code.sensor = static_cast<std::uint8_t>(shot.info.sensor);
+  code.sequence = static_cast<std::uint32_t>(shot.info.sequence);
+  code.captured_us = static_cast<std::uint64_t>(shot.info.captured.since_epoch.count() / 1000);
+  code.settings_revision = static_cast<std::uint16_t>(shot.settings_revision);
   return code;
 }
 
-void stamp(const FrameInfo& info, std::span<std::byte> slot) {
-  const SimStamp stamp{info.sensor, info.settings_revision, info.sequence,
-                       info.captured.since_epoch.count()};
+void stamp(const SimShot& shot, std::span<std::byte> slot) {
+  SimStamp stamp;
+  stamp.sensor = shot.info.sensor;
+  stamp.settings_revision = shot.settings_revision;
+  stamp.sequence = shot.info.sequence;
+  stamp.captured_ns = shot.info.captured.since_epoch.count();
+  stamp.exposed_ns = shot.exposed.count();
+  stamp.exposure_ns = shot.settings.exposure.count();
+  stamp.frame_duration_ns = shot.settings.frame_duration.count();
+  stamp.analogue_gain = shot.settings.analogue_gain;
+  stamp.digital_gain = shot.settings.digital_gain;
+  stamp.red_gain = shot.settings.red_gain;
+  stamp.blue_gain = shot.settings.blue_gain;
   std::memcpy(slot.data(), &stamp, std::min(sizeof stamp, slot.size()));
 }
 
@@ -39,7 +49,7 @@ SimPicture::SimPicture(const SimOptions& options, std::uint32_t sensor, const Fo
 void SimPicture::draw(const SimShot& shot, std::span<std::byte> slot) {
   switch (render_) {
     case SimRender::stamp:
-      stamp(shot.info, slot);
+      stamp(shot, slot);
       return;
     case SimRender::full:
       scene_->draw(shot, slot);
@@ -48,7 +58,7 @@ void SimPicture::draw(const SimShot& shot, std::span<std::byte> slot) {
       fill_grey(layout_, slot);
       break;
   }
-  paint_code(code_of(shot.info), format_, layout_, slot);
+  paint_code(code_of(shot), format_, layout_, slot);
 }
 
 }  // namespace lockstep

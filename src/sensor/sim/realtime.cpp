@@ -162,6 +162,7 @@ void RealtimeSim::stop() {
   state_ = State::stopped;
   in_flight_.clear();
   targets_.clear();
+  if (capture_) capture_->end();
   MutexLock lock(mutex_);
   ready_.clear();
 }
@@ -176,7 +177,12 @@ Result<void> RealtimeSim::restart() {
 
 Result<SettingsChange> RealtimeSim::write(const SettingsChange& change,
                                           std::optional<std::uint32_t> completes, Nanoseconds now) {
+  if (state_ == State::lost) return gone(Errc::device_lost, "write settings to");
   MutexLock lock(mutex_);
+  // It is written now, and not when the caller looked at the clock.
+  now = std::max(now, monotonic_now());
+  if (state_ == State::streaming && now >= capture_->unplugged_at())
+    return gone(Errc::device_lost, "write settings to");
   return write_settings(change, completes, now);
 }
 
@@ -213,7 +219,7 @@ void RealtimeSim::expose() {
     shot = capture_->next();
     capture_->advance();
     // A machine too slow to draw every frame loses some, and does not fall behind for ever.
-    const bool late = monotonic_now() > shot.ready + shot.info.settings.frame_duration;
+    const bool late = monotonic_now() > shot.ready + shot.settings.frame_duration;
     if (!shot.lost && !late) target = targets_.take();
   }
   if (!target) {

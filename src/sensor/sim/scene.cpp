@@ -116,7 +116,7 @@ SimScene::SimScene(const SimOptions& options, std::uint32_t sensor, const Format
 }
 
 void SimScene::draw(const SimShot& shot, std::span<std::byte> slot) {
-  scale_noise(shot.info.settings);
+  scale_noise(shot.settings);
   for (std::size_t band = 0; band < kBands; ++band) {
     const std::size_t first = format_.height * band / kBands;
     const std::size_t last = format_.height * (band + 1) / kBands;
@@ -124,7 +124,7 @@ void SimScene::draw(const SimShot& shot, std::span<std::byte> slot) {
     SimExposure exposure;
     exposure.begin = shot.exposed + shot.readout * static_cast<std::int64_t>(band) / kBands;
     exposure.frame_begin = shot.exposed;
-    exposure.settings = shot.info.settings;
+    exposure.settings = shot.settings;
     exposure.sensor = sensor_;
     const Tones tones = tones_of(light_.gather(exposure));
     for (std::size_t row = first; row < last; ++row) {

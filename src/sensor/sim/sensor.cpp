@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "sensor/sim/sensor.h"
 
+#include <algorithm>
+#include <cmath>
 #include <new>
 #include <utility>
 #include <vector>
@@ -13,22 +15,22 @@ namespace {
 constexpr SizeRange kSides{16, 4096, 1};
 const RateRange kRates{{1, 1}, {240, 1}};
 
-std::int64_t microseconds(Nanoseconds time) { return time.count() / 1000; }
-std::int64_t thousandths(double factor) { return static_cast<std::int64_t>(factor * 1000 + 0.5); }
-
-ControlInfo gain_control(std::string name, double min, double max, double value) {
-  return {std::move(name), thousandths(min), thousandths(max), 1, thousandths(value)};
+// As the device might number it: times in microseconds, factors in thousandths.
+ControlInfo control_of(Setting setting, const SettingRange& range, double value) {
+  const bool is_time = setting == Setting::exposure || setting == Setting::frame_duration;
+  const auto number = [is_time](double of) {
+    return static_cast<std::int64_t>(std::llround(is_time ? of / 1000 : of * 1000));
+  };
+  return {std::string(to_string(setting)) + (is_time ? " (us)" : " (1/1000)"), number(range.min),
+          number(range.max), std::max<std::int64_t>(number(range.step), 1), number(value)};
 }
 
-std::vector<ControlInfo> controls_of(const Settings& settings) {
-  return {
-      {"exposure (us)", microseconds(kSimMinExposure), microseconds(kSimMaxExposure), 1,
-       microseconds(settings.exposure)},
-      gain_control("analogue gain (1/1000)", 1, kSimMaxGain, settings.analogue_gain),
-      gain_control("digital gain (1/1000)", 1, kSimMaxGain, settings.digital_gain),
-      gain_control("red gain (1/1000)", kSimMinBalance, kSimMaxBalance, settings.red_gain),
-      gain_control("blue gain (1/1000)", kSimMinBalance, kSimMaxBalance, settings.blue_gain),
-  };
+std::vector<ControlInfo> controls_of(const Settings& settings, const SettingsCaps& caps) {
+  std::vector<ControlInfo> controls;
+  for (const Setting setting : kSettings)
+    if (caps[setting])
+      controls.push_back(control_of(setting, *caps[setting], value_of(settings, setting)));
+  return controls;
 }
 
 // Whether planes of `wanted` can hold those of `format`.
@@ -89,7 +91,7 @@ SensorInfo SimSensor::describe() {
   info.description = std::string("simulated sensor on the ") +
                      (options_.realtime ? "monotonic" : "virtual") + " clock";
   info.formats = offers();
-  info.controls = controls_of(options_.settings);
+  info.controls = controls_of(options_.settings, options_.caps);
   const bool fills = options_.delivery == Delivery::fill;
   info.io = {{"fill", fills, fills ? "" : "opened with delivery=lend"},
              {"lend", !fills, fills ? "opened with delivery=fill" : ""}};
@@ -113,7 +115,7 @@ Result<SensorStream> SimSensor::configure(const Format& format, const Layout& wa
   format_ = format;
   layout_ = wanted;
   capture_.emplace(options_, index_, format.framerate);
-  if (last_request_) capture_->apply(last_request_->settings, last_request_->revision);
+  capture_->write(written_, completed_, Nanoseconds(0));
   try {
     picture_.emplace(options_, index_, format, wanted);
   } catch (const std::bad_alloc&) {
@@ -159,30 +161,19 @@ Result<void> SimSensor::queue_target(std::size_t arena_index) {
   return Error{Errc::invalid_argument, 0, "queue a slot to " + name_ + ", it lends its own"};
 }
 
-SettingsCaps SimSensor::settings_caps() const {
-  const auto range = [this](double min, double max) {
-    return SettingRange{min, max, 0, options_.control_delay};
-  };
-  const auto ns = [](Nanoseconds time) { return static_cast<double>(time.count()); };
-  SettingsCaps caps;
-  caps[Setting::exposure] = range(ns(kSimMinExposure), ns(kSimMaxExposure));
-  caps[Setting::analogue_gain] = range(1, kSimMaxGain);
-  caps[Setting::digital_gain] = range(1, kSimMaxGain);
-  caps[Setting::red_gain] = range(kSimMinBalance, kSimMaxBalance);
-  caps[Setting::blue_gain] = range(kSimMinBalance, kSimMaxBalance);
-  caps[Setting::frame_duration] = range(ns(kSimMinFrameDuration), ns(kSimMaxFrameDuration));
-  caps.reports = true;
-  return caps;
-}
+SettingsCaps SimSensor::settings_caps() const { return options_.caps; }
 
 Result<SettingsChange> SimSensor::write_settings(const SettingsChange& change,
                                                  std::optional<std::uint32_t> completes,
-                                                 Nanoseconds) {
-  if (!last_request_) last_request_ = Request{options_.settings, 0};
-  apply_to(last_request_->settings, change);
-  last_request_->revision = completes.value_or(last_request_->revision);
-  if (capture_) capture_->apply(last_request_->settings, last_request_->revision);
-  return change;
+                                                 Nanoseconds now) {
+  auto taken = taken_by_sim(change, options_.caps);
+  if (!taken) return Error{taken.error().code, 0, taken.error().what + ": " + name_};
+  if (capture_ && capture_->refuses_writes(now))
+    return Error{Errc::io, 0, "set " + to_string(change) + ", the driver refuses: " + name_};
+  written_.merge(*taken);
+  if (completes) completed_ = completes;
+  if (capture_) capture_->write(*taken, completes, now);
+  return taken;
 }
 
 Delivered SimSensor::develop(const SimShot& shot, SimTarget target, Nanoseconds ready_at) const {

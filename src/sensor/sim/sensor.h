@@ -32,7 +32,7 @@ class SimSensor : public Sensor {
   Result<void> check_ready_to_start(bool streaming) const;
   /// \errors  invalid_argument  a lending sensor takes no slots, or as SimTargets::queue().
   Result<void> queue_target(std::size_t arena_index);
-  /// As Sensor::write(), now or when there is a stream.
+  /// As Sensor::write(), by a device that is there.
   Result<SettingsChange> write_settings(const SettingsChange& change,
                                         std::optional<std::uint32_t> completes, Nanoseconds now);
   /// The frame that `shot` makes of `target`.
@@ -50,15 +50,11 @@ class SimSensor : public Sensor {
   SimTargets targets_;
 
  private:
-  struct Request {
-    Settings settings;
-    std::uint32_t revision = 0;
-  };
-
   std::vector<FormatOffer> offers() const;
 
   std::uint32_t index_ = 0;
-  std::optional<Request> last_request_;
+  SettingsChange written_;  // All that was, and the last revision.
+  std::optional<std::uint32_t> completed_;
   Layout layout_;
   bool attached_ = false;
 };

@@ -32,6 +32,8 @@ class SimTimeline {
   /// Goes on to the first trigger that begins at `time` or later.
   void skip_to(Nanoseconds time, double period_ns);
 
+  /// The time of trigger 0, as it would be without jitter.
+  Nanoseconds origin() const { return origin_; }
   /// When the device is unplugged, where it is at all.
   Nanoseconds unplugged_at() const { return origin_ + timing_.unplugged.begin; }
   /// When it can be had again; the maximum if never.

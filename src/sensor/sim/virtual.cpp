@@ -27,8 +27,6 @@ class VirtualSim final : public SimSensor {
  private:
   enum class State { stopped, streaming, lost };
 
-  void skip_lost_frames();
-
   State state_ = State::stopped;
   std::uint32_t skipped_ = 0;  // Since the last frame delivered.
 };
@@ -38,12 +36,7 @@ Result<void> VirtualSim::start() {
   capture_->begin(options_.phase);
   state_ = State::streaming;
   skipped_ = 0;
-  skip_lost_frames();
   return {};
-}
-
-void VirtualSim::skip_lost_frames() {
-  for (; capture_->next().lost; capture_->advance()) ++skipped_;
 }
 
 Result<void> VirtualSim::queue(std::size_t arena_index) {
@@ -68,19 +61,25 @@ Result<std::optional<Delivered>> VirtualSim::dequeue() {
     targets_.clear();
     return gone(Errc::device_lost, "take a frame from");
   }
+  // It passes in its time, so that what is written meanwhile finds its place.
+  if (shot.lost) {
+    ++skipped_;
+    capture_->advance();
+    return std::optional<Delivered>();
+  }
   auto target = targets_.take();
   if (!target) return Error{Errc::out_of_memory, 0, "no memory for a frame of " + name_};
   if (!shot.corrupt) picture_->draw(shot, target->bytes);
   Delivered delivered = develop(shot, *std::move(target), shot.ready);
   delivered.skipped = std::exchange(skipped_, 0);
   capture_->advance();
-  skip_lost_frames();
   return std::optional(std::move(delivered));
 }
 
 void VirtualSim::stop() {
   state_ = State::stopped;
   targets_.clear();
+  if (capture_) capture_->end();
 }
 
 Result<void> VirtualSim::restart() {
@@ -88,12 +87,14 @@ Result<void> VirtualSim::restart() {
   if (capture_->plugged_at() == Nanoseconds::max()) return gone(Errc::not_found, "restart");
   capture_->resume(capture_->plugged_at());
   state_ = State::streaming;
-  skip_lost_frames();
   return {};
 }
 
 Result<SettingsChange> VirtualSim::write(const SettingsChange& change,
                                          std::optional<std::uint32_t> completes, Nanoseconds now) {
+  const bool away =
+      state_ == State::lost || (state_ == State::streaming && now >= capture_->unplugged_at());
+  if (away) return gone(Errc::device_lost, "write settings to");
   return write_settings(change, completes, now);
 }
 
