@@ -29,7 +29,7 @@ constexpr double kMostBrighter = 32;
 // What is clipped is taken to be so many times as bright as full scale where the picture is too bright by more than
 // kTooBright times, in full from kFarTooBright on. Nearer to the target clipped is clipped: what stays so then, a lamp,
 // would else be told from something brighter for good.
-constexpr double kClippedLight = 4;
+constexpr double kClippedLight = 6;
 constexpr double kTooBright = 1.5;
 constexpr double kFarTooBright = 3;
 // What the trimmed mean leaves out at the upper end.
