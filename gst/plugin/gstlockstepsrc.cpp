@@ -21,9 +21,44 @@
  * (sensor, name), `lockstep-frames-dropped` (sensor, name, reason, count; at most one a second for
  * each sensor and reason), `lockstep-settings-refused` and `lockstep-no-settings` (sensor, name,
  * text).
+ *
+ * ## Light
+ *
+ * `exposure-time`, `analogue-gain`, `digital-gain`, `red-gain`, `blue-gain` and `frame-duration` may
+ * be set at any time, before the start too. What one g_object_set() sets is one revision, which takes
+ * effect on the same trigger in every sensor. `light-mode` says who else decides. A child
+ * `sensor_0`, `sensor_1` ... has the same properties, which hold for that sensor whatever is asked
+ * of the others:
+ * |[
+ * gst-launch-1.0 lockstepsrc num-buffers=60 light-mode=shared sensor_1::analogue-gain=2 ! locksteptiler ! videoconvert ! autovideosink
+ * ]|
+ *
+ * With light-mode=application the signal `light` tells of each batch and asks for settings. Its
+ * argument, a structure "lockstep-light", has the fields `batch` (GstLockstepBatchMeta.batch_number),
+ * `running-time`, `capture-time` and `frame-period` (guint64, ns), `uniform` (gboolean),
+ * `latest-revision` (guint) and `sensors`: a GstValueArray of a structure for each sensor. Each has
+ * `sensor` (guint), `state` ("fresh", "repeated", "missing"), what it was last asked as a structure
+ * `wanted`, and the range of each setting it has, such as `exposure-time-min` and
+ * `exposure-time-max`; unless missing `sequence`, `capture-time`, `settings-revision`,
+ * `settings-state` ("settled", "changing", "refused", "unknown") and what it was exposed with under
+ * the names of the properties; and if fresh its metering, as shares of full scale: `luma` (mean of
+ * linear luma without the darkest and brightest twentieth), `mean`, `clipped-dark`,
+ * `clipped-bright`, `red`, `green`, `blue`, and `histogram` (GBytes of 256 floats).
+ *
+ * A handler returns %NULL, or a structure with fields named as the properties, of any type of number,
+ * for every sensor that can; and, in a field `sensors`, a GstValueArray of one such structure for
+ * each sensor. The first handler that returns a structure decides. One that asks for nonsense is
+ * told so by a warning, at most once a second, and the last settings hold.
+ *
+ * With cameras, handlers are called in a thread of their own, always with the newest report: one
+ * that is slow skips batches (`light-reports-skipped` in `stats`) and does not hold up the stream.
+ * On a simulator's virtual clock they are called before the batch leaves, so that runs are
+ * repeatable. Going to READY waits for a handler to return; one must not change the source's state,
+ * and must not throw C++ exceptions through GObject.
  */
-// Locks: the object lock guards Settings and the pointer to the rig, and is never held while the rig is called. The rig
-// is made and dropped by state changes between NULL and READY and captured from by the streaming thread.
+// Locks: the object lock guards SrcSettings and the pointer to the rig, and is never held while the rig is called. The rig
+// is made and dropped by state changes between NULL and READY and captured from by the streaming thread. What is asked of
+// the light has locks of its own, see LightControl; they are taken before the object lock.
 #include "gstlockstepsrc.h"
 
 #include <gst/video/video.h>
@@ -38,8 +73,11 @@
 #include "gstlockstepcaps.h"
 #include "gstlockstepclock.h"
 #include "gstlocksteperror.h"
+#include "gstlockstepevents.h"
 #include "gstlockstephandles.h"
-#include "gstlockstepmessages.h"
+#include "gstlocksteplightproperties.h"
+#include "gstlocksteplightsignal.h"
+#include "gstlockstepsourcelight.h"
 #include "gstlockstepsrcsettings.h"
 #include "gstlockstepstats.h"
 #include "lockstep/rig.h"
@@ -53,16 +91,20 @@ using lockstep::BatchInfo;
 using lockstep::BatchWrapper;
 using lockstep::Errc;
 using lockstep::Error;
+using lockstep::LightStats;
 using lockstep::Nanoseconds;
 using lockstep::Result;
 using lockstep::Rig;
 using lockstep::RigEvent;
 using lockstep::RigStats;
+using lockstep::SourceLight;
 
 struct State {
   lockstep::SrcSettings settings;        // object lock
+  std::optional<SourceLight> light;      // constant; has its own locks
   std::shared_ptr<Rig> rig;              // object lock
   RigStats last_stats;                   // object lock; of the rig that was
+  LightStats last_light;                 // object lock; the same
   std::optional<BatchWrapper> wrapper;   // streaming thread
   std::optional<GstClockTime> last_pts;  // streaming thread; of the batch last passed on
   GstClockTime period = 0;               // object lock; 0 until configured
@@ -80,9 +122,12 @@ struct _GstLockstepSrc {
   State* state;
 };
 
+static void implement_child_proxy(gpointer iface, gpointer);
+
 G_DEFINE_TYPE_WITH_CODE(GstLockstepSrc, gst_lockstep_src, GST_TYPE_PUSH_SRC,
-                        GST_DEBUG_CATEGORY_INIT(lockstep_src_debug, "lockstepsrc", 0,
-                                                "N cameras in, one batch out"))
+                        G_IMPLEMENT_INTERFACE(GST_TYPE_CHILD_PROXY, implement_child_proxy)
+                            GST_DEBUG_CATEGORY_INIT(lockstep_src_debug, "lockstepsrc", 0,
+                                                    "N cameras in, one batch out"))
 GST_ELEMENT_REGISTER_DEFINE(lockstepsrc, "lockstepsrc", GST_RANK_NONE, GST_TYPE_LOCKSTEP_SRC)
 
 namespace {
@@ -96,57 +141,21 @@ std::shared_ptr<Rig> rig_of(GstLockstepSrc* self) {
 
 bool is_virtual(const Rig& rig) { return rig.clock() == lockstep::Clock::simulated; }
 
-// Posts a warning that begins with `text` after the sensor's name, and a message with the error's own text.
-void post_trouble(GstElement* element, guint sensor, const std::string& name,
-                  const std::string& text, const char* message_name, const Error& error) {
-  Error warning = error;
-  warning.what = "sensor " + std::to_string(sensor) + " (" + name + ") " + text + ": " + error.what;
-  lockstep::post_warning(element, warning);
-  auto message = lockstep::sensor_message(message_name, sensor, name);
-  gst_structure_set(message.get(), "text", G_TYPE_STRING, error.what.c_str(), nullptr);
-  lockstep::post_message(element, std::move(message));
-}
-
-void post_event(GstLockstepSrc* self, const std::string& name, const RigEvent& event) {
-  auto* element = GST_ELEMENT(self);
-  const auto sensor = static_cast<guint>(event.sensor);
-  switch (event.kind) {
-    case RigEvent::Kind::sensor_lost:
-      post_trouble(element, sensor, name, "is lost, the others go on", "lockstep-sensor-lost",
-                   event.error);
-      break;
-    case RigEvent::Kind::settings_refused:
-      post_trouble(element, sensor, name, "did not take its settings, the last ones stay",
-                   "lockstep-settings-refused", event.error);
-      break;
-    case RigEvent::Kind::no_settings:
-      post_trouble(element, sensor, name, "goes on without control of its light",
-                   "lockstep-no-settings", event.error);
-      break;
-    case RigEvent::Kind::sensor_back:
-      lockstep::post_message(element,
-                             lockstep::sensor_message("lockstep-sensor-back", sensor, name));
-      break;
-    case RigEvent::Kind::frames_dropped:
-      lockstep::post_dropped(element, sensor, name, event.reason, event.count);
-      break;
-  }
-}
-
 // Opens the sensors; whether they can be had at all is known from here on.
 bool open_rig(GstLockstepSrc* self) {
   GST_OBJECT_LOCK(self);
   const lockstep::SrcSettings settings = self->state->settings;
   GST_OBJECT_UNLOCK(self);
   auto config = settings.rig_config();
-  if (!config) {
-    lockstep::post_error(GST_ELEMENT(self), config.error());
+  const Result<void> valid = config ? self->state->light->configure(*config) : config.error();
+  if (!valid) {
+    lockstep::post_error(GST_ELEMENT(self), valid.error());
     return false;
   }
   std::vector<std::string> names;
   for (const auto& spec : config->sensors) names.push_back(to_string(spec));
   config->on_event = [self, names = std::move(names)](const RigEvent& event) {
-    post_event(self, names[event.sensor], event);
+    lockstep::post_event(GST_ELEMENT(self), names[event.sensor], event);
   };
   auto rig = Rig::open(*std::move(config));
   if (!rig) {
@@ -170,8 +179,10 @@ void close_rig(GstLockstepSrc* self) {
   auto rig = rig_of(self);
   if (!rig) return;
   const RigStats stats = rig->stats();
+  LightStats light = self->state->light->stats(*rig);
   GST_OBJECT_LOCK(self);
   self->state->last_stats = stats;
+  self->state->last_light = std::move(light);
   self->state->rig.reset();
   GST_OBJECT_UNLOCK(self);
 }
@@ -232,7 +243,10 @@ gboolean set_caps(GstBaseSrc* base, GstCaps* caps) {
         Error{Errc::not_supported, 0,
               "layout=reference passes on the drivers' own buffers, which are no dma-bufs here; "
               "use layout=auto or memory=memfd"};
-  if (ready) ready = rig->start();
+  if (ready) {
+    self->state->light->begin(rig);
+    ready = rig->start();
+  }
   if (!ready) {
     lockstep::post_error(GST_ELEMENT(self), ready.error());
     return FALSE;
@@ -251,6 +265,12 @@ gboolean set_caps(GstBaseSrc* base, GstCaps* caps) {
 GstClockTimeDiff running_time_offset(GstLockstepSrc* self, const Rig& rig) {
   if (is_virtual(rig)) return 0;
   return -lockstep::monotonic_minus_running(GST_ELEMENT(self)).value_or(rig.now()).count();
+}
+
+GstClockTime running_time(GstLockstepSrc* self, Nanoseconds captured) {
+  auto rig = rig_of(self);
+  const GstClockTimeDiff offset = rig ? running_time_offset(self, *rig) : 0;
+  return static_cast<GstClockTime>(std::max<gint64>(captured.count() + offset, 0));
 }
 
 // The capture time from which on frames are wanted: the later of where running time begins or goes on after a pause,
@@ -303,6 +323,7 @@ gboolean unlock_stop(GstBaseSrc* base) {
 
 gboolean stop(GstBaseSrc* base) {
   auto* self = GST_LOCKSTEP_SRC(base);
+  self->state->light->end();
   if (auto rig = rig_of(self)) rig->stop();
   self->state->wrapper.reset();
   self->state->last_pts.reset();
@@ -368,6 +389,7 @@ void regroup(GstLockstepSrc* self, const lockstep::SrcSettings& before) {
 
 void set_property(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
   auto* self = GST_LOCKSTEP_SRC(object);
+  if (lockstep::is_light_property(id)) return self->state->light->set_property(id, value);
   GST_OBJECT_LOCK(self);
   const lockstep::SrcSettings before = self->state->settings;
   const bool known = lockstep::set_src_property(self->state->settings, id, value);
@@ -376,26 +398,65 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
   if (lockstep::is_grouping_property(id)) regroup(self, before);
 }
 
+lockstep::StructurePtr stats_of(GstLockstepSrc* self) {
+  if (auto rig = rig_of(self)) {
+    const LightStats light = self->state->light->stats(*rig);
+    return lockstep::structure_of(rig->stats(), &light);
+  }
+  GST_OBJECT_LOCK(self);
+  const RigStats stats = self->state->last_stats;
+  const LightStats light = self->state->last_light;
+  GST_OBJECT_UNLOCK(self);
+  return lockstep::structure_of(stats, &light);
+}
+
 void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
   auto* self = GST_LOCKSTEP_SRC(object);
-  if (id == lockstep::PROP_STATS) {
-    auto rig = rig_of(self);
-    RigStats stats;
-    if (rig) {
-      stats = rig->stats();
-    } else {
-      GST_OBJECT_LOCK(self);
-      stats = self->state->last_stats;
-      GST_OBJECT_UNLOCK(self);
-    }
-    g_value_take_boxed(value, lockstep::structure_of(stats).release());
-    return;
-  }
+  if (lockstep::is_light_property(id)) return self->state->light->get_property(id, value);
+  if (id == lockstep::PROP_STATS) return g_value_take_boxed(value, stats_of(self).release());
   GST_OBJECT_LOCK(self);
   const lockstep::SrcSettings settings = self->state->settings;
   GST_OBJECT_UNLOCK(self);
   if (!lockstep::get_src_property(settings, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+}
+
+// Called once for each g_object_set(), whatever it has set: all of it is one change of settings.
+void dispatch_properties_changed(GObject* object, guint num, GParamSpec** specs) {
+  auto* self = GST_LOCKSTEP_SRC(object);
+  self->state->light->hand_over();
+  G_OBJECT_CLASS(gst_lockstep_src_parent_class)->dispatch_properties_changed(object, num, specs);
+}
+
+guint num_children(GstChildProxy* proxy) {
+  auto* self = GST_LOCKSTEP_SRC(proxy);
+  GST_OBJECT_LOCK(self);
+  const guint num = self->state->settings.effective_num_sensors();
+  GST_OBJECT_UNLOCK(self);
+  return num;
+}
+
+GObject* child_by_index(GstChildProxy* proxy, guint index) {
+  if (index >= num_children(proxy)) return nullptr;
+  return GST_LOCKSTEP_SRC(proxy)->state->light->child(std::size_t{index});
+}
+
+// Finds those too that are beyond the present number of sensors, which may be set later.
+GObject* child_by_name(GstChildProxy* proxy, const gchar* name) {
+  return GST_LOCKSTEP_SRC(proxy)->state->light->child(name);
+}
+
+std::string spec_of(GstLockstepSrc* self, std::size_t sensor) {
+  GST_OBJECT_LOCK(self);
+  const lockstep::SrcSettings settings = self->state->settings;
+  GST_OBJECT_UNLOCK(self);
+  auto config = settings.rig_config();
+  return config && sensor < config->sensors.size() ? to_string(config->sensors[sensor]) : "";
+}
+
+void dispose(GObject* object) {
+  GST_LOCKSTEP_SRC(object)->state->light->forget_children();
+  G_OBJECT_CLASS(gst_lockstep_src_parent_class)->dispose(object);
 }
 
 void finalize(GObject* object) {
@@ -405,14 +466,36 @@ void finalize(GObject* object) {
 
 }  // namespace
 
+static void implement_child_proxy(gpointer iface, gpointer) {
+  auto* proxy = static_cast<GstChildProxyInterface*>(iface);
+  proxy->get_children_count = num_children;
+  proxy->get_child_by_index = child_by_index;
+  proxy->get_child_by_name = child_by_name;
+}
+
+static guint light_signal = 0;
+
 static void gst_lockstep_src_class_init(GstLockstepSrcClass* klass) {
   auto* object_class = G_OBJECT_CLASS(klass);
   auto* element_class = GST_ELEMENT_CLASS(klass);
   auto* base_class = GST_BASE_SRC_CLASS(klass);
   object_class->set_property = set_property;
   object_class->get_property = get_property;
+  object_class->dispatch_properties_changed = dispatch_properties_changed;
+  object_class->dispose = dispose;
   object_class->finalize = finalize;
   lockstep::install_src_properties(object_class);
+  lockstep::install_light_properties(object_class);
+  /**
+   * GstLockstepSrc::light:
+   * @source: the element
+   * @report: a structure "lockstep-light", see the section on light
+   *
+   * What the light of a batch is, once for each batch with light-mode=application.
+   *
+   * Returns: (transfer full) (nullable): the settings to come
+   */
+  light_signal = lockstep::install_light_signal(G_TYPE_FROM_CLASS(klass));
 
   element_class->change_state = change_state;
   gst_element_class_set_static_metadata(
@@ -436,6 +519,10 @@ static void gst_lockstep_src_class_init(GstLockstepSrcClass* klass) {
 
 static void gst_lockstep_src_init(GstLockstepSrc* self) {
   self->state = new State;
+  self->state->light.emplace(
+      SourceLight::Source{GST_ELEMENT(self), light_signal,
+                          [self](Nanoseconds captured) { return running_time(self, captured); },
+                          [self](std::size_t sensor) { return spec_of(self, sensor); }});
   gst_base_src_set_format(GST_BASE_SRC(self), GST_FORMAT_TIME);
   gst_base_src_set_live(GST_BASE_SRC(self), TRUE);
 }

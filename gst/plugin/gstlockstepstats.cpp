@@ -4,6 +4,8 @@
 #include <numeric>
 #include <string>
 
+#include "gstlocksteplightreport.h"
+
 namespace lockstep {
 namespace {
 
@@ -39,9 +41,20 @@ GstStructure* sensor_structure(const RigStats::PerSensor& sensor) {
   return structure;
 }
 
+void add_light(GstStructure* sensor, const LightStats& light, std::size_t index) {
+  if (index < light.wanted.size()) {
+    StructurePtr wanted = structure_of(light.wanted[index], "wanted");
+    gst_structure_set(sensor, "wanted", GST_TYPE_STRUCTURE, wanted.get(), nullptr);
+  }
+  if (index < light.caps.size()) {
+    StructurePtr settings = structure_of(light.caps[index]);
+    gst_structure_set(sensor, "settings", GST_TYPE_STRUCTURE, settings.get(), nullptr);
+  }
+}
+
 }  // namespace
 
-StructurePtr structure_of(const RigStats& stats) {
+StructurePtr structure_of(const RigStats& stats, const LightStats* light) {
   StructurePtr structure(gst_structure_new_empty("lockstep-stats"));
   set_count(structure.get(), "batches", stats.batches);
   set_count(structure.get(), "incomplete", stats.incomplete);
@@ -50,16 +63,26 @@ StructurePtr structure_of(const RigStats& stats) {
   std::uint64_t copies = 0;
   GValue sensors = G_VALUE_INIT;
   g_value_init(&sensors, GST_TYPE_ARRAY);
-  for (const RigStats::PerSensor& sensor : stats.sensors) {
+  for (std::size_t i = 0; i < stats.sensors.size(); ++i) {
+    const RigStats::PerSensor& sensor = stats.sensors[i];
     copies += sensor.copies;
+    GstStructure* told = sensor_structure(sensor);
+    if (light) add_light(told, *light, i);
     GValue value = G_VALUE_INIT;
     g_value_init(&value, GST_TYPE_STRUCTURE);
-    g_value_take_boxed(&value, sensor_structure(sensor));
+    g_value_take_boxed(&value, told);
     gst_value_array_append_and_take_value(&sensors, &value);
   }
   set_count(structure.get(), "copies", copies);
   set_percentiles(structure.get(), "skew", stats.skew);
   set_percentiles(structure.get(), "latency", stats.latency);
+  if (light) {
+    set_count(structure.get(), "uniform", stats.uniform);
+    set_count(structure.get(), "revisions", stats.revisions);
+    set_count(structure.get(), "late-writes", stats.late_writes);
+    set_count(structure.get(), "refused-settings", stats.refused_settings);
+    set_count(structure.get(), "light-reports-skipped", light->reports_skipped);
+  }
   gst_structure_take_value(structure.get(), "sensors", &sensors);
   return structure;
 }

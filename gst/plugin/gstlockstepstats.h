@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "gstlockstephandles.h"
 #include "lockstep/rig.h"
 
 namespace lockstep {
 
-/// What a rig has counted, as the `stats` property shows it.
-StructurePtr structure_of(const RigStats& stats);
+/// What is told of the light of a rig's sensors.
+struct LightStats {
+  std::vector<SettingsCaps> caps;     ///< What each can be set to; empty until that is known.
+  std::vector<Settings> wanted;       ///< What was last asked of each; empty as above.
+  std::uint64_t reports_skipped = 0;  ///< Reports that an application was too slow for.
+};
+
+/// What a rig has counted, as the `stats` property shows it; with what is known of its light, where it has any.
+StructurePtr structure_of(const RigStats& stats, const LightStats* light = nullptr);
 
 }  // namespace lockstep

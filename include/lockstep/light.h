@@ -49,13 +49,15 @@ struct LightConfig {
   bool white_balance = true;  ///< Whether an algorithm sets red and blue gain; if not they stay.
   std::size_t leader = 0;     ///< The sensor that the others follow, with LightMode::follow.
   /// How much each sensor counts, with LightMode::shared; 0 or more. Empty: all alike. One for each sensor otherwise.
-  std::vector<double> weights;
+  std::vector<double> weights{};
   WeightMap metering = WeightMap{};  ///< How much each part of a picture counts.
   /// Whether frames are metered though no algorithm needs it (manual).
   bool always_meter = false;
   /// Whether free-running sensors are held together: a servo changes their frame durations by a little, so that their
   /// exposures start together. For sensors without a common trigger only.
   bool align_exposures = false;
+  /// Per sensor: values that hold whatever else is asked of it. Empty, or one for each sensor.
+  std::vector<SettingsChange> overrides{};
 
   friend bool operator==(const LightConfig&, const LightConfig&) = default;
 };

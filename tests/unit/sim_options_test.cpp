@@ -57,8 +57,8 @@ TEST(SimOptions, AllAreRead) {
   EXPECT_EQ(options->readout, Nanoseconds(0));
   for (const Setting setting : kSettings) EXPECT_EQ(options->caps[setting]->delay, 0);
   EXPECT_EQ(options->noise, 4);
-  EXPECT_EQ(options->flicker_hz, 50);
-  EXPECT_EQ(options->flicker_depth, 0.25);
+  EXPECT_EQ(options->lighting.flicker_hz, 50);
+  EXPECT_EQ(options->lighting.flicker_depth, 0.25);
   EXPECT_EQ(options->render, SimRender::stamp);
   EXPECT_EQ(options->delivery, Delivery::lend);
   EXPECT_FALSE(options->realtime);
@@ -110,6 +110,14 @@ TEST(SimOptions, AtTheirBoundsAreAllowedAndBeyondNot) {
                         {"frame-duration-step-us", "0", "1000000", "-1", "1000001"},
                         {"refuse-at", "0", "86400000", "-1", "86400001"},
                         {"refuse-for", "1", "86400000", "0", "86400001"},
+                        {"light", "-20", "20", "-20.1", "20.1"},
+                        {"light-stops", "-20", "20", "-20.1", "20.1"},
+                        {"light-at", "0", "86400000", "-1", "86400001"},
+                        {"light-over", "0", "86400000", "-1", "86400001"},
+                        {"lamp", "0", "64", "-0.1", "65"},
+                        {"response", "0.1", "10", "0.09", "10.1"},
+                        {"red-response", "0.25", "4", "0.2", "5"},
+                        {"blue-response", "0.25", "4", "0.2", "5"},
                         {"noise", "0", "64", "-1", "65"},
                         {"flicker-hz", "0", "60", "-1", "55"},
                         {"flicker-depth", "0", "1", "-0.1", "1.1"},
@@ -131,7 +139,8 @@ TEST(SimOptions, UnknownOnesAreToldWithThoseThereAre) {
 }
 
 TEST(SimOptions, WordsAreCheckedToo) {
-  EXPECT_TRUE(fails(read("render=none"), Errc::invalid_argument, "one of full, code, stamp"));
+  EXPECT_TRUE(
+      fails(read("render=none"), Errc::invalid_argument, "one of full, scene, code, stamp"));
   EXPECT_TRUE(fails(read("delivery=loan"), Errc::invalid_argument, "one of fill, lend"));
   EXPECT_TRUE(fails(read("format=nv12"), Errc::invalid_argument, "one of NV12, I420"));
   EXPECT_TRUE(fails(read("size=0x0"), Errc::invalid_argument, "as 1920x1080"));
@@ -156,6 +165,23 @@ TEST(SimOptions, EachSettingHasARangeAStepAndADelay) {
   EXPECT_TRUE(options->caps.missing.empty());
   EXPECT_EQ(options->refusal.begin, milliseconds(100));
   EXPECT_EQ(options->refusal.end, milliseconds(150));
+}
+
+TEST(SimOptions, LightChangesOnceAtMost) {
+  const auto options = read(
+      "light=-1.5&light-at=2500&light-stops=4&light-over=1000&lamp=24&response=0.5&"
+      "red-response=2&blue-response=0.25");
+  ASSERT_TRUE(succeeds(options));
+  const SimLighting& lighting = options->lighting;
+  EXPECT_EQ(lighting.stops, -1.5);
+  EXPECT_EQ(lighting.change_at, milliseconds(2500));
+  EXPECT_EQ(lighting.change_stops, 4);
+  EXPECT_EQ(lighting.change_over, milliseconds(1000));
+  EXPECT_EQ(lighting.lamp, 24);
+  EXPECT_EQ(lighting.response, 0.5);
+  EXPECT_EQ(lighting.red_response, 2);
+  EXPECT_EQ(lighting.blue_response, 0.25);
+  EXPECT_FALSE(read("light-stops=4")->lighting.change_at);
 }
 
 TEST(SimOptions, WithoutStepsSettingsAreContinuousAndHoldAfterTwoExposures) {

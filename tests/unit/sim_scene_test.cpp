@@ -266,102 +266,157 @@ TEST(SimScene, ColoursAreTheSameInRgbAndYuv) {
   }
 }
 
-TEST(SimLight, TheMainsMakeTheLampFlickerAtTwiceTheirRate) {
-  for (double mains : {50.0, 60.0}) {
-    const SimLight light(mains, 0.5);
-    double least = 2;
-    double most = 0;
-    double sum = 0;
-    for (int i = 0; i < 1000; ++i) {
-      // A thousandth of a flicker's period further each time, over many.
-      const auto begin = Nanoseconds(static_cast<std::int64_t>(i * 1.001e9 / (2 * mains)));
-      const double lamp = light.lamp(begin, microseconds(10));
-      least = std::min(least, lamp);
-      most = std::max(most, lamp);
-      sum += lamp;
-    }
-    EXPECT_NEAR(least, 0.5, 0.001);
-    EXPECT_NEAR(most, 1.5, 0.001);
-    EXPECT_NEAR(sum / 1000, 1, 0.001);
+// How far apart the bands of a frame are that are exposed at different times, in codes.
+double band_spread(const SimOptions& with, Nanoseconds exposure, Nanoseconds readout) {
+  SimShot shot = shot_of(exposure);
+  shot.readout = readout;
+  const Frame frame(with, shot, {PixelFormat::gray8, 320, 360, {}});
+  double least = 255;
+  double most = 0;
+  for (std::size_t row = 0; row < 360; row += 10) {
+    const auto codes = frame.codes(kRim, 0, row, row + 10);
+    if (codes.empty()) continue;
+    least = std::min(least, mean(codes));
+    most = std::max(most, mean(codes));
   }
-}
-
-TEST(SimLight, AnExposureOfWholeFlickersDoesNotSeeThem) {
-  for (int i = 0; i < 20; ++i) {
-    const Nanoseconds begin = std::chrono::hours(5000) + i * microseconds(777);
-    EXPECT_NEAR(SimLight(50, 1).lamp(begin, milliseconds(10)), 1, 1e-6);
-    EXPECT_NEAR(SimLight(60, 1).lamp(begin, microseconds(25'000)), 1, 1e-6);
-  }
-}
-
-TEST(SimLight, HalfAFlickerSeesTwoOverPiOfTheDepth) {
-  const SimLight light(50, 0.5);
-  EXPECT_NEAR(light.lamp(seconds(7), milliseconds(5)), 1 + 0.5 * 2 / M_PI, 1e-6);
-  EXPECT_NEAR(light.lamp(seconds(7) + milliseconds(5), milliseconds(5)), 1 - 0.5 * 2 / M_PI, 1e-6);
+  return most - least;
 }
 
 TEST(SimScene, FlickerMakesBandsWhereRowsAreReadOutOneAfterTheOther) {
   SimOptions options = quiet();
-  options.flicker_hz = 50;
-  options.flicker_depth = 0.5;
-  const auto spread = [&](const SimOptions& with, Nanoseconds readout) {
-    SimShot shot = shot_of(milliseconds(2));
-    shot.readout = readout;
-    const Frame frame(with, shot, {PixelFormat::gray8, 320, 360, {}});
-    double least = 255;
-    double most = 0;
-    for (std::size_t row = 0; row < 360; row += 10) {
-      const auto codes = frame.codes(kRim, 0, row, row + 10);
-      if (codes.empty()) continue;
-      least = std::min(least, mean(codes));
-      most = std::max(most, mean(codes));
+  options.lighting.flicker_hz = 50;
+  options.lighting.flicker_depth = 0.5;
+  EXPECT_GT(band_spread(options, milliseconds(2), milliseconds(10)), 10);
+  EXPECT_EQ(band_spread(options, milliseconds(2), {}), 0);
+  EXPECT_EQ(band_spread(quiet(), milliseconds(2), milliseconds(10)), 0);
+}
+
+TEST(SimScene, NoBandsAreLeftWhereTheExposureIsAMultipleOfTheFlicker) {
+  for (const double mains : {50.0, 60.0}) {
+    SimOptions options = quiet();
+    options.lighting.flicker_hz = mains;
+    options.lighting.flicker_depth = 1;
+    for (int multiple = 1; multiple <= 3; ++multiple) {
+      const auto flickers = [&](double count) {
+        return Nanoseconds(std::llround(count * 1e9 / (2 * mains)));
+      };
+      EXPECT_LE(band_spread(options, flickers(multiple), milliseconds(12)), 1) << multiple;
+      EXPECT_GT(band_spread(options, flickers(multiple + 0.5), milliseconds(12)), 5) << multiple;
     }
-    return most - least;
-  };
-  EXPECT_GT(spread(options, milliseconds(10)), 10);
-  EXPECT_EQ(spread(options, {}), 0);
-  EXPECT_EQ(spread(quiet(), milliseconds(10)), 0);
+  }
 }
 
-TEST(SimLight, LampsRunAroundAndShowTheExposure) {
-  // 50 lamps, each lit for 1 ms in its turn.
-  const auto lit = [](Nanoseconds begin, Nanoseconds exposure, std::size_t lamp) {
-    return time_lit(begin, exposure, milliseconds(50), lamp, 50);
-  };
-  EXPECT_EQ(lit(milliseconds(7), milliseconds(3), 6), Nanoseconds(0));
-  EXPECT_EQ(lit(milliseconds(7), milliseconds(3), 7), milliseconds(1));
-  EXPECT_EQ(lit(milliseconds(7), milliseconds(3), 9), milliseconds(1));
-  EXPECT_EQ(lit(milliseconds(7), milliseconds(3), 10), Nanoseconds(0));
-  EXPECT_EQ(lit(microseconds(7250), microseconds(500), 7), microseconds(500));
-  EXPECT_EQ(lit(microseconds(49'500), milliseconds(1), 49), microseconds(500));
-  EXPECT_EQ(lit(microseconds(49'500), milliseconds(1), 0), microseconds(500));
-  EXPECT_EQ(lit(seconds(900), milliseconds(200), 33), milliseconds(4));
+// The light that a grey of the chart is seen to reflect, 1 for paper under the usual lamplight.
+double light_of(const Frame& frame, const Settings& settings, std::size_t number) {
+  const double exposure = static_cast<double>(settings.exposure.count());
+  return signal_of(mean(frame.codes(number))) * static_cast<double>(kSimFullExposure.count()) /
+         exposure;
 }
 
-TEST(SimLight, LampsDoNotHangOnTheMains) {
-  SimExposure exposure;
-  exposure.settings.exposure = milliseconds(1);
-  exposure.begin = microseconds(2000);
-  const auto steady = SimLight(0, 0).gather(exposure)[kFastRing.first + 2].red;
-  const auto flickering = SimLight(50, 1).gather(exposure)[kFastRing.first + 2].red;
-  EXPECT_NEAR(flickering, steady, 0.01 * steady);
+double grey_light(const SimLighting& lighting, Nanoseconds exposed,
+                  Nanoseconds exposure = milliseconds(5)) {
+  SimOptions options = quiet();
+  options.lighting = lighting;
+  SimShot shot = shot_of(exposure);
+  shot.stream_begin = seconds(5000);
+  shot.exposed = shot.stream_begin + exposed;
+  return light_of(Frame(options, shot, kGrey), shot.settings, kMidGrey);
 }
 
-TEST(SimLight, TheDisplayShowsSensorAndTime) {
-  SimExposure exposure;
-  exposure.settings.exposure = milliseconds(10);
-  exposure.frame_begin = seconds(112) + milliseconds(304);
-  exposure.sensor = 17;
-  const SimColours light = SimLight(0, 0).gather(exposure);
-  const auto lit_segments = [&](std::size_t digit) {
-    int count = 0;
-    for (std::size_t s = 0; s < kSegments; ++s)
-      count += light[kTimeDigits.first + digit * kSegments + s].green > 0.3;
-    return count;
+TEST(SimScene, LightIsBrighterByAFactorOfTwoForEachStop) {
+  SimLighting lighting;
+  for (const double stops : {-2.0, -1.0, 0.0, 1.0, 1.5}) {
+    lighting.stops = stops;
+    const double expected = kMidGreyLight * std::exp2(stops);
+    EXPECT_NEAR(grey_light(lighting, {}), expected, 0.02 * expected) << stops;
+  }
+}
+
+TEST(SimScene, LightStepsAtItsTimeOfTheStream) {
+  SimLighting lighting;
+  lighting.change_at = milliseconds(100);
+  lighting.change_stops = -1.5;
+  const double after = kMidGreyLight * std::exp2(-1.5);
+  EXPECT_NEAR(grey_light(lighting, milliseconds(95)), kMidGreyLight, 0.02 * kMidGreyLight);
+  EXPECT_NEAR(grey_light(lighting, milliseconds(100)), after, 0.02 * after);
+  // 2 of the 5 ms before the step, 3 after.
+  const double across = 0.4 * kMidGreyLight + 0.6 * after;
+  EXPECT_NEAR(grey_light(lighting, milliseconds(98)), across, 0.02 * across);
+}
+
+TEST(SimScene, LightChangesEvenlyInStopsWhereItTakesItsTime) {
+  SimLighting lighting;
+  lighting.stops = -2;
+  lighting.change_at = milliseconds(100);
+  lighting.change_over = milliseconds(1000);
+  lighting.change_stops = 4;
+  for (auto [at, stops] : {std::pair{0, -2.0}, {350, -1.0}, {600, 0.0}, {850, 1.0}, {1200, 2.0}}) {
+    const double expected = kMidGreyLight * std::exp2(stops);
+    EXPECT_NEAR(grey_light(lighting, milliseconds(at), milliseconds(1)), expected, 0.03 * expected)
+        << at;
+  }
+}
+
+TEST(SimScene, WithTheLightsOffOnlyWhatShinesByItselfIsSeen) {
+  SimOptions options = quiet();
+  options.lighting.stops = -20;
+  const SimShot shot = shot_of(milliseconds(30));
+  const Frame frame(options, shot, kGrey);
+  EXPECT_EQ(mean(frame.codes(kWhite)), 16);
+  EXPECT_EQ(mean(frame.codes(kWedge.end() - 1)), 16);
+  const Frame usual(quiet(), shot, kGrey);
+  EXPECT_GT(mean(frame.codes(kPoint)), 100);
+  EXPECT_NEAR(mean(frame.codes(kPoint)), mean(usual.codes(kPoint)), 3);
+}
+
+TEST(SimScene, ALampInViewCoversAnEighthOfThePictureAndShinesWhateverTheLight) {
+  SimOptions options = quiet();
+  options.lighting.lamp = 24;
+  const auto share_of_lamp = [&](double stops) {
+    options.lighting.stops = stops;
+    const Frame frame(options, shot_of(milliseconds(1)), {PixelFormat::gray8, 640, 360, {}});
+    std::size_t full = 0;
+    for (const std::byte code : frame.bytes) full += std::to_integer<int>(code) >= 234 ? 1 : 0;
+    return static_cast<double>(full) / (640 * 360);
   };
-  // 12.304, 17
-  const int expected[] = {2, 5, 5, 6, 4, 2, 3};
-  for (std::size_t digit = 0; digit < 7; ++digit) EXPECT_EQ(lit_segments(digit), expected[digit]);
+  EXPECT_NEAR(share_of_lamp(-20), 0.125, 0.01);
+  EXPECT_NEAR(share_of_lamp(0), 0.125, 0.01);
+  options.lighting.lamp = 0;
+  EXPECT_LT(share_of_lamp(0), 0.01);
+}
+
+TEST(SimScene, ALampInViewIsAsBrightAsItSaysAndWarm) {
+  SimOptions options = quiet();
+  options.lighting.lamp = 2;
+  options.lighting.stops = -20;
+  const Frame frame(options, shot_of(milliseconds(2)), {PixelFormat::rgb, 320, 180, {}});
+  const auto light = [&](std::size_t channel) {
+    return sim_signal(mean(frame.codes(kWheel.first, channel)) / 255) * 12.5 / 2;
+  };
+  EXPECT_NEAR(light(1), 2, 0.04);
+  EXPECT_GT(light(0), light(1));
+  EXPECT_LT(light(2), light(1));
+}
+
+TEST(SimScene, SensorsMayDifferInResponseAndColourCast) {
+  const Format format{PixelFormat::rgb, 320, 180, {}};
+  SimOptions options = quiet();
+  options.lighting.response = 0.5;
+  options.lighting.red_response = 1.5;
+  options.lighting.blue_response = 0.75;
+  SimShot shot = shot_of(milliseconds(10));
+  const auto signal = [&](std::size_t channel) {
+    return sim_signal(mean(Frame(options, shot, format).codes(kMidGrey, channel)) / 255);
+  };
+  const double green = kMidGreyLight * 0.5 * 10 / 12.5;
+  EXPECT_NEAR(signal(0), 1.5 * green, 0.03 * green);
+  EXPECT_NEAR(signal(1), green, 0.03 * green);
+  EXPECT_NEAR(signal(2), 0.75 * green, 0.03 * green);
+  // The gains of white balance undo the cast.
+  shot.settings.red_gain = 1 / 1.5;
+  shot.settings.blue_gain = 1 / 0.75;
+  EXPECT_NEAR(signal(0), green, 0.03 * green);
+  EXPECT_NEAR(signal(2), green, 0.03 * green);
 }
 
 }  // namespace

@@ -100,6 +100,25 @@ TEST(Sim, PaintsWhatItTells) {
   }
 }
 
+TEST(Sim, TheSceneAloneCarriesNoCodeAndIsTheSameOtherwise) {
+  const auto pixels = [](const std::string& render) {
+    auto bench = started("sim?realtime=false&render=" + render);
+    const auto frame = bench->next();
+    EXPECT_TRUE(succeeds(frame));
+    const auto span = bench->pixels(*frame).first(bench->stream().layout.size_bytes);
+    return std::vector<std::byte>(span.begin(), span.end());
+  };
+  const Layout layout = *default_layout(kSmall.pixel_format, kSmall.width, kSmall.height);
+  const auto scene = pixels("scene");
+  const auto full = pixels("full");
+  EXPECT_FALSE(read_code(luma_of(kSmall, layout, scene)));
+  EXPECT_TRUE(read_code(luma_of(kSmall, layout, full)));
+  const std::size_t lower_half = layout.planes[0].stride_bytes * kSmall.height / 2;
+  EXPECT_TRUE(std::equal(scene.begin() + static_cast<std::ptrdiff_t>(lower_half),
+                         scene.begin() + static_cast<std::ptrdiff_t>(2 * lower_half),
+                         full.begin() + static_cast<std::ptrdiff_t>(lower_half)));
+}
+
 TEST(Sim, StampsTheFirstBytesAlone) {
   auto bench = started("sim?realtime=false&render=stamp");
   const auto frame = bench->next();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Settings of simulated sensors as a rig meets them: written through the sensor, told by its frames,
-// and the truth read off what they paint. Which exposures they hold for is in sim_capture.
+// Settings of simulated sensors as a rig meets them: written through the sensor, told by its
+// frames, and the truth read off what they paint. Which exposures they hold for is in sim_capture.
 #include <gtest/gtest.h>
 
 #include <cstring>

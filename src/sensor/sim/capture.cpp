@@ -40,6 +40,7 @@ SimShot SimCapture::next() const {
     shot.info.settings = in_force.settings;
     shot.info.settings_revision = in_force.revision;
   }
+  shot.stream_begin = timeline_->origin() - options_.phase;
   shot.exposed = trigger.exposed;
   // Rows cannot be read out slower than frames come.
   shot.readout = std::min(options_.readout, in_force.settings.frame_duration);

@@ -17,6 +17,8 @@ struct SimShot {
   FrameInfo info;     ///< As the sensor tells it.
   Settings settings;  ///< What it is really made with, whether or not the sensor tells.
   std::uint32_t settings_revision = 0;
+  /// When the stream began, `phase` not counted: the same for all sensors of a rig.
+  Nanoseconds stream_begin{0};
   Nanoseconds exposed{0};  ///< When the exposure of the first row really begins.
   Nanoseconds readout{0};  ///< How much later that of the last row does.
   Nanoseconds ready{0};    ///< When the last row has been read out.

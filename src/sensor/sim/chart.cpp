@@ -144,11 +144,12 @@ void draw_dial(Drawing& drawing) {
     drawing.disc(x + radius * 0.836 * std::sin(angle) / drawing.aspect(),
                  y - radius * 0.836 * std::cos(angle), radius * 0.012, kWhite);
   }
-  drawing.disc(x, y, radius * 0.66, kRim);
+  drawing.disc(x, y, radius * 0.72, kGlass);
+  drawing.disc(x, y, radius * 0.66, kWheelRim);
   std::uint64_t pixel = 0;
   drawing.polar(x, y, radius * 0.64, [&](double distance, double turn) -> std::size_t {
-    if (distance < 0.16) return kPanel;
-    if (distance < 0.19) return kRim;
+    if (distance < 0.16) return kHub;
+    if (distance < 0.19) return kWheelRim;
     const double sector = turn * static_cast<double>(kWheel.count);
     const double jitter = SimRandom(1).uniform(0, pixel++);
     return kWheel.first + static_cast<std::size_t>(sector + jitter) % kWheel.count;

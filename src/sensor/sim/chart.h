@@ -33,7 +33,11 @@ inline constexpr std::size_t kBlack = kPoint + 1;
 inline constexpr std::size_t kPanel = kBlack + 1;  ///< What lamps are set in.
 inline constexpr std::size_t kRim = kPanel + 1;
 inline constexpr std::size_t kWhite = kRim + 1;
-inline constexpr std::size_t kNumTones = kWhite + 1;
+inline constexpr std::size_t kGlass =
+    kWhite + 1;  ///< Around the wheel; with it and in it the lamp.
+inline constexpr std::size_t kWheelRim = kGlass + 1;
+inline constexpr std::size_t kHub = kWheelRim + 1;
+inline constexpr std::size_t kNumTones = kHub + 1;
 static_assert(kNumTones <= 256);
 
 }  // namespace sim_chart

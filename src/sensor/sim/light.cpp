@@ -20,6 +20,7 @@ constexpr SimColour kSlowLamp{0.35F, 2.6F, 0.8F};
 constexpr SimColour kFastLamp{26, 9, 1.2F};  // Lit a twentieth as long.
 constexpr SimColour kTimeLight{0.12F, 0.9F, 0.75F};
 constexpr SimColour kSensorLight{1.2F, 0.62F, 0.08F};
+constexpr SimColour kLampLight{1.25F, 1.0F, 0.62F};  // warm white
 
 SimColour grey(double value) {
   const auto v = static_cast<float>(value);
@@ -82,6 +83,8 @@ SimColours reflectances() {
   colours[kPanel] = grey(0.005);
   colours[kRim] = paint(96, 104, 114);
   colours[kWhite] = grey(0.9);
+  colours[kGlass] = colours[kHub] = colours[kPanel];
+  colours[kWheelRim] = colours[kRim];
   return colours;
 }
 
@@ -107,6 +110,12 @@ void light_digits(SimColours& light, Range digits, std::uint64_t number, const S
   }
 }
 
+// The mean brightness while it goes evenly, in stops, from one to the other.
+double mean_brightness(double stops, double stops_then) {
+  if (stops == stops_then) return std::exp2(stops);
+  return (std::exp2(stops_then) - std::exp2(stops)) / ((stops_then - stops) * std::numbers::ln2);
+}
+
 }  // namespace
 
 Nanoseconds time_lit(Nanoseconds begin, Nanoseconds exposure, Nanoseconds round, std::size_t index,
@@ -122,24 +131,52 @@ Nanoseconds time_lit(Nanoseconds begin, Nanoseconds exposure, Nanoseconds round,
   return lit_until(begin + exposure) - lit_until(begin);
 }
 
-SimLight::SimLight(double flicker_hz, double flicker_depth)
-    : flicker_hz_(flicker_hz), flicker_depth_(flicker_depth), reflectance_(reflectances()) {}
+SimLight::SimLight(const SimLighting& lighting)
+    : lighting_(lighting), reflectance_(reflectances()) {}
 
-double SimLight::lamp(Nanoseconds begin, Nanoseconds exposure) const {
-  if (flicker_hz_ == 0) return 1;
+double SimLight::flicker(Nanoseconds begin, Nanoseconds exposure) const {
+  if (lighting_.flicker_hz == 0) return 1;
   // 1 + depth x sin(2 pi 2f t), its mean from begin to end. The phase is taken of the whole turn,
   // since nanoseconds since boot would leave a cosine nothing to work with.
-  const double wave = 2 * flicker_hz_;
+  const double wave = 2 * lighting_.flicker_hz;
   const auto turn = Nanoseconds(1'000'000'000);
   const double from = kTurn * wave * static_cast<double>((begin % turn).count()) * 1e-9;
   const double length = kTurn * wave * static_cast<double>(exposure.count()) * 1e-9;
-  return 1 + flicker_depth_ * (std::cos(from) - std::cos(from + length)) / length;
+  return 1 + lighting_.flicker_depth * (std::cos(from) - std::cos(from + length)) / length;
+}
+
+double SimLight::lamplight(Nanoseconds begin, Nanoseconds exposure,
+                           Nanoseconds stream_begin) const {
+  const double first = lighting_.stops;
+  if (!lighting_.change_at) return std::exp2(first) * flicker(begin, exposure);
+  // The parts before the change, in it and after it, each by its length.
+  const double last = first + lighting_.change_stops;
+  const Nanoseconds end = begin + exposure;
+  const Nanoseconds change = stream_begin + *lighting_.change_at;
+  const Nanoseconds change_begin = std::clamp(change, begin, end);
+  const Nanoseconds change_end = std::clamp(change + lighting_.change_over, begin, end);
+  const auto part = [&](Nanoseconds from, Nanoseconds to, double stops, double stops_then) {
+    if (from == to) return 0.0;
+    return static_cast<double>((to - from).count()) * flicker(from, to - from) *
+           mean_brightness(stops, stops_then);
+  };
+  const auto stops_at = [&](Nanoseconds time) {
+    const auto since = static_cast<double>((time - change).count());
+    const double share = since / static_cast<double>(lighting_.change_over.count());
+    return first + lighting_.change_stops * share;
+  };
+  const double sum =
+      part(begin, change_begin, first, first) + part(change_end, end, last, last) +
+      (change_begin == change_end
+           ? 0
+           : part(change_begin, change_end, stops_at(change_begin), stops_at(change_end)));
+  return sum / static_cast<double>(exposure.count());
 }
 
 SimColours SimLight::gather(const SimExposure& exposure) const {
   const Settings& settings = exposure.settings;
   const double shutter = static_cast<double>(settings.exposure.count());
-  const double lamplight = lamp(exposure.begin, settings.exposure);
+  const double brightness = lamplight(exposure.begin, settings.exposure, exposure.stream_begin);
   const double seconds =
       static_cast<double>((exposure.begin % std::chrono::hours(1)).count()) * 1e-9;
 
@@ -158,18 +195,23 @@ SimColours SimLight::gather(const SimExposure& exposure) const {
   light_digits(emission, kTimeDigits, milliseconds, kTimeLight);
   light_digits(emission, kSensorDigits, exposure.sensor, kSensorLight);
   emission[kPoint] = kTimeLight;
+  for (std::size_t i = 0; i < kWheel.count; ++i)
+    emission[kWheel.first + i] = scaled(kLampLight, lighting_.lamp);
+  for (const std::size_t part : {kGlass, kWheelRim, kHub})
+    emission[part] = scaled(kLampLight, lighting_.lamp);
 
-  const double gain = settings.analogue_gain * settings.digital_gain * shutter /
-                      static_cast<double>(kSimFullExposure.count());
+  const double gain = lighting_.response * settings.analogue_gain * settings.digital_gain *
+                      shutter / static_cast<double>(kSimFullExposure.count());
+  const auto red = static_cast<float>(lighting_.red_response * settings.red_gain);
+  const auto blue = static_cast<float>(lighting_.blue_response * settings.blue_gain);
   SimColours gathered;
   for (std::size_t tone = 0; tone < gathered.size(); ++tone) {
     const bool turns = tone - kWheel.first < kWheel.count;
     const SimColour reflectance =
         turns ? wheel_colour(tone - kWheel.first, seconds * kWheelTurnsPerSecond)
               : reflectance_[tone];
-    const SimColour light = scaled(sum(scaled(reflectance, lamplight), emission[tone]), gain);
-    gathered[tone] = {light.red * static_cast<float>(settings.red_gain), light.green,
-                      light.blue * static_cast<float>(settings.blue_gain)};
+    const SimColour light = scaled(sum(scaled(reflectance, brightness), emission[tone]), gain);
+    gathered[tone] = {light.red * red, light.green, light.blue * blue};
   }
   return gathered;
 }

@@ -27,6 +27,7 @@ inline constexpr Nanoseconds kSimFullExposure = std::chrono::microseconds(12'500
 struct SimExposure {
   Nanoseconds begin{0};
   Nanoseconds frame_begin{0};  ///< Of the first row; the displays on the chart are in step with it.
+  Nanoseconds stream_begin{0};  ///< When the stream began, by which the lamplight changes.
   Settings settings;
   std::uint32_t sensor = 0;  ///< Whose number the display shows.
 };
@@ -34,18 +35,22 @@ struct SimExposure {
 /// The light of the scene.
 class SimLight {
  public:
-  SimLight(double flicker_hz, double flicker_depth);
+  explicit SimLight(const SimLighting& lighting);
 
-  /// What the sensor makes of each number of the chart: radiance x exposure x gains, 1 at full
-  /// scale, not clipped yet.
+  /// What the sensor makes of each number of the chart: radiance x exposure x response x gains, 1
+  /// at full scale, not clipped yet.
+  ///
+  /// Displays, rings and the lamp in view shine by themselves: they stay as they are when the
+  /// lamplight changes or flickers.
   SimColours gather(const SimExposure& exposure) const;
 
-  /// The lamp's brightness, averaged over the exposure; 1 in the long run.
-  double lamp(Nanoseconds begin, Nanoseconds exposure) const;
+  /// The brightness of what lights the chart, averaged over an exposure; 1 as usual.
+  double lamplight(Nanoseconds begin, Nanoseconds exposure, Nanoseconds stream_begin = {}) const;
 
  private:
-  double flicker_hz_;
-  double flicker_depth_;
+  double flicker(Nanoseconds begin, Nanoseconds exposure) const;
+
+  SimLighting lighting_;
   SimColours reflectance_;
 };
 

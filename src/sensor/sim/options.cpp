@@ -16,6 +16,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr double kMostMilliseconds = 86'400'000;  // a day
+constexpr double kSimMostStops = 20;
 
 Nanoseconds from_milliseconds(double value) { return Nanoseconds(std::llround(value * 1'000'000)); }
 
@@ -117,6 +118,23 @@ Settings read_settings(OptionReader& options, const SettingsCaps& caps) {
   return settings;
 }
 
+SimLighting read_lighting(OptionReader& options) {
+  SimLighting lighting;
+  lighting.flicker_hz =
+      options.choice<double>("flicker-hz", {{"0", 0.0}, {"50", 50.0}, {"60", 60.0}}, 0.0);
+  lighting.flicker_depth = options.number("flicker-depth", 0, 1, 0.5);
+  lighting.stops = options.number("light", -kSimMostStops, kSimMostStops, 0);
+  lighting.change_stops = options.number("light-stops", -kSimMostStops, kSimMostStops, 0);
+  const double at = options.number("light-at", 0, kMostMilliseconds, -1);
+  if (at >= 0) lighting.change_at = from_milliseconds(at);
+  lighting.change_over = from_milliseconds(options.number("light-over", 0, kMostMilliseconds, 0));
+  lighting.lamp = options.number("lamp", 0, 64, 0);
+  lighting.response = options.number("response", 0.1, 10, 1);
+  lighting.red_response = options.number("red-response", 0.25, 4, 1);
+  lighting.blue_response = options.number("blue-response", 0.25, 4, 1);
+  return lighting;
+}
+
 }  // namespace
 
 Result<SimOptions> read_sim_options(const SensorSpec& spec) {
@@ -130,12 +148,13 @@ Result<SimOptions> read_sim_options(const SensorSpec& spec) {
   sim.refusal = read_outage(options, "refuse", 1, 1000);
   sim.readout = options.microseconds("readout-us", {}, seconds(1), milliseconds(5));
   sim.noise = options.number("noise", 0, 64, 1.5);
-  sim.flicker_hz =
-      options.choice<double>("flicker-hz", {{"0", 0.0}, {"50", 50.0}, {"60", 60.0}}, 0.0);
-  sim.flicker_depth = options.number("flicker-depth", 0, 1, 0.5);
-  sim.render = options.choice<SimRender>(
-      "render", {{"full", SimRender::full}, {"code", SimRender::code}, {"stamp", SimRender::stamp}},
-      SimRender::full);
+  sim.lighting = read_lighting(options);
+  sim.render = options.choice<SimRender>("render",
+                                         {{"full", SimRender::full},
+                                          {"scene", SimRender::scene},
+                                          {"code", SimRender::code},
+                                          {"stamp", SimRender::stamp}},
+                                         SimRender::full);
   sim.delivery = options.choice<Delivery>(
       "delivery", {{"fill", Delivery::fill}, {"lend", Delivery::lend}}, Delivery::fill);
   sim.realtime = options.boolean("realtime", true);

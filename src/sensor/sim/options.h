@@ -34,9 +34,25 @@ struct SimTiming {
   SimOutage unplugged;         ///< The device is gone; nothing comes back if `end` is the maximum.
 };
 
+/// The light that falls on the chart or comes from it, and how sensitive to it the sensor is.
+struct SimLighting {
+  double flicker_hz = 0;     ///< The mains that the lamplight hangs on; it flickers at twice that.
+  double flicker_depth = 0;  ///< Of the lamplight's brightness, 0..1.
+  double stops = 0;          ///< Brightness of the lamplight at first. \units stops from usual
+  std::optional<Nanoseconds>
+      change_at;               ///< When it begins to change. \units since the stream began
+  Nanoseconds change_over{0};  ///< How long that takes, evenly in stops; 0: at once.
+  double change_stops = 0;     ///< By how much it changes. \units stops
+  double lamp = 0;           ///< Of a lamp in view; 0: none. \units radiance of paper in lamplight
+  double response = 1;       ///< Of the sensor.
+  double red_response = 1;   ///< Of the sensor to red, compared to others.
+  double blue_response = 1;  ///< Of the sensor to blue, compared to others.
+};
+
 /// How much of the picture is drawn.
 enum class SimRender : std::uint8_t {
   full,   ///< The scene and the painted code.
+  scene,  ///< The scene alone: all that is bright is so by light, exposure and gain.
   code,   ///< The painted code on flat grey.
   stamp,  ///< A SimStamp at the start of the slot, nothing else: the cost knows no size.
 };
@@ -61,9 +77,8 @@ struct SimOptions {
   Nanoseconds readout{0};           ///< From the first row's exposure to the last row's.
   SettingsCaps caps = sim_caps(2);  ///< What it can be set to, and how soon that holds.
   SimOutage refusal;                ///< Writes are refused.
-  double noise = 0;                 ///< Standard deviation at gain 1. \units 1/255 of full scale.
-  double flicker_hz = 0;     ///< The mains that the lamp hangs on; it flickers at twice that.
-  double flicker_depth = 0;  ///< Of the lamp's brightness, 0..1.
+  SimLighting lighting;
+  double noise = 0;  ///< Standard deviation at gain 1. \units 1/255 of full scale.
   SimRender render = SimRender::full;
   Delivery delivery = Delivery::fill;
   bool realtime = true;

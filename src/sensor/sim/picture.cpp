@@ -43,13 +43,17 @@ void fill_grey(const Layout& layout, std::span<std::byte> slot) {
 SimPicture::SimPicture(const SimOptions& options, std::uint32_t sensor, const Format& format,
                        const Layout& layout)
     : render_(options.render), format_(format), layout_(layout) {
-  if (render_ == SimRender::full) scene_.emplace(options, sensor, format, layout);
+  const bool draws_scene = render_ == SimRender::full || render_ == SimRender::scene;
+  if (draws_scene) scene_.emplace(options, sensor, format, layout);
 }
 
 void SimPicture::draw(const SimShot& shot, std::span<std::byte> slot) {
   switch (render_) {
     case SimRender::stamp:
       stamp(shot, slot);
+      return;
+    case SimRender::scene:
+      scene_->draw(shot, slot);
       return;
     case SimRender::full:
       scene_->draw(shot, slot);

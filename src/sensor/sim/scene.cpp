@@ -99,7 +99,7 @@ SimScene::SimScene(const SimOptions& options, std::uint32_t sensor, const Format
       layout_(layout),
       sensor_(sensor),
       random_(SimRandom(options.seed).bits(1, sensor)),
-      light_(options.flicker_hz, options.flicker_depth),
+      light_(options.lighting),
       chart_(SimChart::shared(format.width, format.height)),
       // What GStreamer takes for granted: BT.601 up to 576 rows, BT.709 above.
       red_weight_(format.height > 576 ? 0.2126 : 0.299),
@@ -117,13 +117,15 @@ SimScene::SimScene(const SimOptions& options, std::uint32_t sensor, const Format
 
 void SimScene::draw(const SimShot& shot, std::span<std::byte> slot) {
   scale_noise(shot.settings);
-  for (std::size_t band = 0; band < kBands; ++band) {
-    const std::size_t first = format_.height * band / kBands;
-    const std::size_t last = format_.height * (band + 1) / kBands;
+  const std::size_t bands = shot.readout > Nanoseconds(0) ? kBands : 1;
+  for (std::size_t band = 0; band < bands; ++band) {
+    const std::size_t first = format_.height * band / bands;
+    const std::size_t last = format_.height * (band + 1) / bands;
     if (first == last) continue;
     SimExposure exposure;
     exposure.begin = shot.exposed + shot.readout * static_cast<std::int64_t>(band) / kBands;
     exposure.frame_begin = shot.exposed;
+    exposure.stream_begin = shot.stream_begin;
     exposure.settings = shot.settings;
     exposure.sensor = sensor_;
     const Tones tones = tones_of(light_.gather(exposure));
