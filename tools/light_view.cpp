@@ -185,6 +185,8 @@ std::string event_text(const RigEvent& event) {
                          to_string(event.reason));
     case RigEvent::Kind::settings_refused:
       return fmt::format("sensor {}: settings refused: {}", event.sensor, event.error.what);
+    case RigEvent::Kind::light_refused:
+      return "light refused: " + event.error.what;
     case RigEvent::Kind::no_settings:
       return fmt::format("sensor {}: not all light can be set: {}", event.sensor, event.error.what);
   }
