@@ -371,6 +371,19 @@ TEST(RigLight, SettingsMayBeAskedFromAnyThreadOnTheRealClock) {
   EXPECT_TRUE(uniform);
 }
 
+TEST(RigLight, CamerasThatDoNotTellTheirSettingsAreMeteredOnceTheyAreSetToSome) {
+  for (const LightMode mode : {LightMode::shared, LightMode::independent}) {
+    RigConfig config = config_of(times(2, "sim?realtime=false&render=scene&report=false&light=1"));
+    config.light.mode = mode;
+    auto rig = started(std::move(config));
+    Batch batch;
+    for (int n = 0; n < 60; ++n) batch = next(*rig);
+    EXPECT_TRUE(batch.uniform);
+    for (const Frame& frame : batch.frames)
+      EXPECT_NEAR(frame.metering->trimmed_mean, 0.16, 0.016) << to_string(mode);
+  }
+}
+
 // Latest true start of exposure minus the earliest.
 Nanoseconds true_skew(const Batch& batch) {
   std::int64_t least = std::numeric_limits<std::int64_t>::max();
