@@ -110,6 +110,8 @@ std::int64_t ExposureClock::next_after(Nanoseconds time) const {
 
 Nanoseconds ExposureClock::uncertainty() const { return rounded(std::sqrt(start_variance_)); }
 
+Nanoseconds ExposureClock::noise() const { return rounded(std::sqrt(noise_variance())); }
+
 void ExposureClock::disturb(Nanoseconds off) { start_variance_ += squared(as_double(off)); }
 
 void ExposureClock::restart() {

@@ -40,6 +40,8 @@ class ExposureClock {
   std::int64_t next_after(Nanoseconds time) const;
   /// Standard deviation of start_of(index()).
   Nanoseconds uncertainty() const;
+  /// Standard deviation of single capture times about what is foretold: noise of the times, or jitter of the exposures.
+  Nanoseconds noise() const;
   /// How much the sensor's clock is slow, as a factor less 1: 100e-6 is 100 ppm slow.
   double drift() const { return drift_; }
   /// A known change of duration took effect at an exposure that is not known for certain: it is `off` by that at most.

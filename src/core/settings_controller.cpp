@@ -99,6 +99,7 @@ struct SettingsController::State {
   void place(SensorState& sensor, std::size_t index);
   std::uint32_t due_at(const SensorState& sensor, std::int64_t index) const;
   void take_up_missed(std::size_t index);
+  void take_up(const Write& write, Setting setting, SettingsLog::Entry entry);
   void refuse(std::size_t index, const Write& write, const Error& error);
 };
 
@@ -200,9 +201,11 @@ void SettingsController::State::add_pending(std::size_t index, const SettingsCha
 // --- When ---
 
 Nanoseconds SettingsController::State::guard(const SensorState& sensor) const {
-  const Nanoseconds most = period / 8;
+  const Nanoseconds most = period / 4;
   if (!sensor.clock || !sensor.clock->started()) return most;
-  return std::min(std::max(4 * sensor.clock->uncertainty(), kLeastGuard), most);
+  // It may be the exposures that are early and late, not only what is told of them.
+  const Nanoseconds off = std::max(sensor.clock->uncertainty(), sensor.clock->noise());
+  return std::min(std::max(4 * off, kLeastGuard), most);
 }
 
 // The first exposure that a write which is begun now is certain to come before.
@@ -357,32 +360,46 @@ void SettingsController::written(const Write& write, const Result<SettingsChange
     return;
   }
   for (const Setting setting : kSettings) {
-    if (!write.change[setting]) continue;
-    const double asked = *write.change[setting];
+    const auto& asked = write.change[setting];
+    if (!asked && !(*taken)[setting]) continue;
     SettingsLog::Entry entry;
-    entry.value = (*taken)[setting].value_or(asked);
+    entry.value = (*taken)[setting].value_or(asked.value_or(0));
     entry.revision = write.revision;
     entry.begun = begun;
     entry.done = done;
     entry.placed = !state.streaming;
-    if (write.revision == 0) {
-      sensor.log.add_nudge(setting, entry);
-      continue;
-    }
-    // A driver may round somewhat more than it says it does.
-    const auto& range = state.caps[write.sensor][setting];
-    entry.met = std::abs(entry.value - asked) <= std::max(range->step, 0.01 * asked);
-    sensor.log.add(setting, entry);
-    apply_to(state.wanted[write.sensor], SettingsChange().set(setting, entry.value));
-    if (entry.met) continue;
-    sensor.asked[setting].reset();
-    state.complaints.push_back(
-        {write.sensor,
-         {Errc::invalid_argument, 0,
-          "set " + to_string(SettingsChange().set(setting, asked)) + ", the driver took " +
-              to_string(SettingsChange().set(setting, entry.value))}});
+    state.take_up(write, setting, entry);
   }
   state.place(sensor, write.sensor);
+}
+
+// One value that a driver took, or changed by itself where another asks for it, as with exposures that a shorter frame
+// makes shorter.
+void SettingsController::State::take_up(const Write& write, Setting setting,
+                                        SettingsLog::Entry entry) {
+  SensorState& sensor = sensors[write.sensor];
+  const auto& asked = write.change[setting];
+  if (asked && write.revision == 0) {
+    sensor.log.add_nudge(setting, entry);
+    return;
+  }
+  // A driver may round somewhat more than it says it does.
+  const auto& range = caps[write.sensor][setting];
+  const double wanted_value = asked.value_or(sensor.asked[setting].value_or(entry.value));
+  const double rounding = std::max(range ? range->step : 0, 0.01 * wanted_value);
+  entry.met = std::abs(entry.value - wanted_value) <= rounding;
+  if (asked)
+    sensor.log.add(setting, entry);
+  else
+    sensor.log.add_nudge(setting, entry);
+  const auto change = SettingsChange().set(setting, entry.value);
+  apply_to(wanted[write.sensor], change);
+  if (entry.met) return;
+  sensor.asked[setting].reset();
+  complaints.push_back({write.sensor,
+                        {Errc::invalid_argument, 0,
+                         "set " + to_string(SettingsChange().set(setting, wanted_value)) +
+                             ", the driver took " + to_string(change)}});
 }
 
 void SettingsController::State::refuse(std::size_t index, const Write& write, const Error& error) {
@@ -429,6 +446,7 @@ SettingsController::Exposed SettingsController::exposed(std::size_t index, Nanos
   Exposed exposed;
   exposed.index = sensor.clock->observe(captured);
   state.place(sensor, index);
+  if (starts) sensor.log.witness(exposed.index, captured, state.guard(sensor) / 2);
   const auto verdict = sensor.log.at(exposed.index, state.due_at(sensor, exposed.index), reported);
   exposed.settings = verdict.settings;
   exposed.revision = verdict.revision;

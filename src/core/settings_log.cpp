@@ -45,7 +45,7 @@ void SettingsLog::add(Setting setting, const Entry& entry) { of(setting).entries
 void SettingsLog::add_nudge(Setting setting, Entry entry) {
   const auto& entries = of(setting).entries;
   entry.revision = entries.empty() ? 0 : entries.back().revision;
-  entry.met = entries.empty() || entries.back().met;
+  entry.met = entry.met && (entries.empty() || entries.back().met);
   add(setting, entry);
 }
 
@@ -56,6 +56,18 @@ void SettingsLog::place(const std::function<void(Setting, Entry&)>& placed) {
     for (auto entry = entries.rbegin(); entry != entries.rend() && !entry->placed; ++entry) {
       placed(setting, *entry);
       entry->placed = true;
+    }
+  }
+}
+
+void SettingsLog::witness(std::int64_t index, Nanoseconds start, Nanoseconds around) {
+  for (const Setting setting : kSettings) {
+    const auto& range = caps_[setting];
+    const std::int64_t holder = index + (range ? range->delay : 0);
+    for (Entry& entry : of(setting).entries) {
+      if (!entry.placed || entry.from == kAlways) continue;
+      if (start >= entry.begun - around) entry.earliest = std::min(entry.earliest, holder);
+      if (start <= entry.done + around) entry.from = std::max(entry.from, holder + 1);
     }
   }
 }

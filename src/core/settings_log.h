@@ -48,11 +48,14 @@ class SettingsLog {
   void refuse(Setting setting, std::uint32_t revision);
   /// What the driver took.
   void add(Setting setting, const Entry& entry);
-  /// A small change that is no revision: holds under the one before.
+  /// A change that nobody asked for by a revision: holds under the one before.
   void add_nudge(Setting setting, Entry entry);
 
   /// Tells of each entry that is not placed yet between which exposures it took effect.
   void place(const std::function<void(Setting, Entry&)>& placed);
+  /// An exposure was seen to begin at `start`, to within `around`: whatever was foretold, a write that may have come
+  /// before it may hold from it on, and one that may have come after it may not.
+  void witness(std::int64_t index, Nanoseconds start, Nanoseconds around);
   /// What was written last holds for every exposure to come, which are counted anew.
   void settle();
 

@@ -45,7 +45,8 @@ class FakeCamera {
   FakeCamera(SettingsCaps caps, Nanoseconds phase) : caps_(std::move(caps)), phase_(phase) {}
 
   SettingsChange write(const SettingsChange& change, Nanoseconds now, bool streams) {
-    const std::int64_t next = streams ? (now - phase_).count() / kPeriod.count() + 1 : 0;
+    std::int64_t next = streams ? std::max<std::int64_t>((now - phase_) / kPeriod - 1, 0) : 0;
+    while (streams && start_of(next) <= now) ++next;
     SettingsChange taken;
     for (const Setting setting : kSettings) {
       if (!change[setting]) continue;
@@ -53,6 +54,11 @@ class FakeCamera {
           rounds_to > 0 ? std::round(*change[setting] / rounds_to) * rounds_to : *change[setting];
       writes_[static_cast<std::size_t>(setting)].push_back(
           {streams ? next + caps_[setting]->delay : 0, *taken[setting]});
+    }
+    if (shortens_exposure && change[Setting::analogue_gain]) {
+      taken.set(Setting::exposure, milliseconds(5));
+      writes_[static_cast<std::size_t>(Setting::exposure)].push_back(
+          {streams ? next + caps_[Setting::exposure]->delay : 0, 5e6});
     }
     return taken;
   }
@@ -67,11 +73,16 @@ class FakeCamera {
     return settings;
   }
 
-  Nanoseconds start_of(std::int64_t exposure) const { return phase_ + exposure * kPeriod; }
+  Nanoseconds start_of(std::int64_t exposure) const {
+    const auto k = static_cast<std::size_t>(exposure);
+    return phase_ + exposure * kPeriod + (k < jitter.size() ? jitter[k] : Nanoseconds(0));
+  }
   const SettingsCaps& caps() const { return caps_; }
 
   double rounds_to = 0;
-  std::set<int> refuses;  // writes by number
+  bool shortens_exposure = false;   // with each gain that is written, to 5 ms
+  std::set<int> refuses;            // writes by number
+  std::vector<Nanoseconds> jitter;  // by which exposures begin late
   int num_writes = 0;
 
  private:
@@ -351,6 +362,25 @@ TEST(SettingsController, ADriverThatTakesSomethingElseIsToldAndMarked) {
   EXPECT_THAT(complaints[0].error.what, HasSubstr("10 ms, the driver took exposure 12 ms"));
 }
 
+TEST(SettingsController, WhatADriverChangesBesidesIsToldAndMarked) {
+  FakeRig rig(cameras({{1, 1}, {1, 1}}));
+  rig.camera(1).shortens_exposure = true;
+  rig.start();
+  for (int n = 0; n < 4; ++n) rig.next();
+  rig.ask(exposure_of(milliseconds(30)));
+  for (int n = 0; n < 5; ++n) rig.next();
+  EXPECT_TRUE(says_uniform(rig.next()));
+  rig.ask(gain_of(2));
+  for (int n = 0; n < 5; ++n) {
+    const auto batch = rig.next();
+    EXPECT_LE(says_uniform(batch), is_uniform(batch)) << n;
+  }
+  const auto batch = rig.next();
+  EXPECT_EQ(batch[1].said.settings.exposure, milliseconds(5));
+  EXPECT_EQ(batch[1].said.state, SettingsState::refused);
+  EXPECT_EQ(rig.controller().take_complaints().size(), 1u);
+}
+
 TEST(SettingsController, RoundingByTheSensorsOwnStepIsNoTrouble) {
   std::vector<FakeCamera> all = cameras({{1, 1}});
   SettingsCaps coarse = caps_of(1, 1);
@@ -426,6 +456,27 @@ TEST(SettingsController, StampsOfTheEndOfAFrameMakeItLessCertainButNeverWrong) {
       seen = seen || (says_uniform(batch) && batch[0].said.revision == revision);
     }
     EXPECT_TRUE(seen) << change;
+  }
+}
+
+TEST(SettingsController, ExposuresThatBeginEarlyAndLateAreNeverTakenForWhatTheyAreNot) {
+  for (const unsigned most_ms : {12u, 22u}) {
+    std::mt19937 random(most_ms);
+    std::vector<FakeCamera> all;
+    for (const auto& [exposure, gain] : std::vector<std::pair<int, int>>{{0, 0}, {1, 0}, {0, 2}})
+      all.emplace_back(caps_of(exposure, gain), Nanoseconds(0));
+    for (FakeCamera& camera : all)
+      for (int k = 0; k < 2000; ++k) camera.jitter.push_back(milliseconds(random() % most_ms));
+    FakeRig rig(std::move(all));
+    rig.start();
+    int uniform = 0;
+    for (int n = 0; n < 1500; ++n) {
+      if (n % 6 == 0) rig.ask(both_of(milliseconds(1 + n % 30), 1 + n % 7));
+      const auto batch = rig.next();
+      ASSERT_LE(says_uniform(batch), is_uniform(batch)) << most_ms << " " << n;
+      uniform += says_uniform(batch);
+    }
+    EXPECT_GT(uniform, 200) << most_ms;
   }
 }
 
