@@ -64,8 +64,12 @@ std::uint64_t SignalAlgorithm::num_skipped() const {
 
 std::vector<SettingsChange> SignalAlgorithm::decide(const LightReport& report) {
   if (!g_signal_has_handler_pending(element_.element, element_.signal, 0, FALSE)) return {};
-  Question question{structure_of(report, element_.running_time(report.captured)), {}};
-  for (const LightReport::PerSensor& sensor : report.sensors) question.caps.push_back(*sensor.caps);
+  Question question;
+  question.report = structure_of(report, element_.running_time(report.captured));
+  for (const LightReport::PerSensor& sensor : report.sensors) {
+    question.caps.push_back(*sensor.caps);
+    question.wanted.push_back(sensor.wanted);
+  }
   {
     std::lock_guard lock(mutex_);
     if (has_thread_) {
