@@ -507,7 +507,6 @@ void SettingsController::restart() {
     });
     sensor.offset.reset();
     sensor.active = true;
-    sensor.told_lacks = false;
     sensor.servo_due = false;
     sensor.log.settle();
     state.take_up_missed(static_cast<std::size_t>(&sensor - state.sensors.data()));
