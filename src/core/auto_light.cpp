@@ -343,6 +343,7 @@ SettingsChange Group::what_differs(const LightReport& report) {
     for (const std::size_t i : set_) {
       const LightReport::PerSensor& sensor = report.sensors[i];
       if (!sensor.caps || !(*sensor.caps)[setting]) continue;
+      if (i < config_.overrides.size() && config_.overrides[i][setting]) continue;
       const double wanted = value_of(sensor.wanted, setting);
       if (std::abs(wanted - *value) > let_be * *value) change[setting] = value;
     }

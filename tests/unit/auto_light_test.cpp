@@ -251,6 +251,24 @@ TEST(AutoLight, ASensorThatRefusesIsNotAskedEveryFrame) {
   EXPECT_LE(cameras.revision, 20U);
 }
 
+TEST(AutoLight, WhatIsOverriddenForASensorIsNotAskedOfItAgainAndAgain) {
+  LightConfig config = config_of(LightMode::shared);
+  config.overrides.resize(2);
+  config.overrides[1].set(Setting::exposure, std::chrono::milliseconds(3));
+  ModelCameras cameras(config, 2);
+  const auto settle = [&] {
+    for (int i = 0; i < 100; ++i) {
+      cameras.batch(1);
+      // As a rig does: the override stands, whatever else is asked.
+      cameras.cameras[1].wanted.exposure = std::chrono::milliseconds(3);
+    }
+  };
+  settle();
+  const std::uint32_t revision = cameras.revision;
+  settle();
+  EXPECT_LE(cameras.revision, revision + 1);
+}
+
 TEST(AutoLight, WhiteBalanceMakesTheSceneGreySmoothlyAndWithinLimits) {
   ModelCameras cameras(config_of(LightMode::shared), 2);
   for (auto& camera : cameras.cameras) camera.tint = {1.4, 1, 0.6};
