@@ -108,15 +108,16 @@ void add_capture_options(CLI::App& command, CaptureOptions& options) {
       ->group(group);
 }
 
-void add_light_options(CLI::App& command, LightOptions& options) {
+void add_light_options(CLI::App& command, LightOptions& options, bool light_only) {
   const std::string group = "Light";
-  command
-      .add_option("--mode,--light-mode", options.mode,
-                  "Who decides on exposure, gain and white balance")
+  const auto name = [light_only](const std::string& of_light) {
+    return (light_only ? "--" + of_light + "," : "") + "--light-" + of_light;
+  };
+  command.add_option(name("mode"), options.mode, "Who decides on exposure, gain and white balance")
       ->check(CLI::IsMember({"manual", "shared", "follow", "independent"}))
       ->group(group);
   command
-      .add_option("--target,--light-target", options.target,
+      .add_option(name("target"), options.target,
                   "What the mean of linear luma is to be, as a share of full scale (default: 0.16)")
       ->check(within(0.01, 0.9))
       ->group(group);
@@ -139,7 +140,7 @@ void add_light_options(CLI::App& command, LightOptions& options) {
       ->group(group);
   command
       .add_option("--leader", options.leader,
-                  "The sensor that all follow with --mode follow (default: 0)")
+                  "The sensor that all follow in mode follow (default: 0)")
       ->check(CLI::Range(std::size_t{0}, kMaxSensors - 1))
       ->group(group);
   command

@@ -11,7 +11,8 @@ namespace lockstep::tools {
 
 /// Options that several commands have, under the same names.
 void add_capture_options(CLI::App& command, CaptureOptions& options);
-void add_light_options(CLI::App& command, LightOptions& options);
+/// Where nothing but light is meant, --mode and --target do for --light-mode and --light-target.
+void add_light_options(CLI::App& command, LightOptions& options, bool light_only);
 /// When to end: after so many batches, or so much capture time, but not both.
 void add_end_options(CLI::App& command, std::optional<std::uint64_t>& batches,
                      std::optional<double>& duration_s);

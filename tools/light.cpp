@@ -221,7 +221,8 @@ int LightRun::finish() {
   }
   view_.message.clear();
   constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
-  for (const ViewLine& line : view_lines(view_, kAll, kAll)) fmt::print("{}\n", line.text);
+  const std::size_t columns = can_draw() ? Screen::size().columns : kAll;
+  for (const ViewLine& line : view_lines(view_, columns, kAll)) fmt::print("{}\n", line.text);
   if (log_ && !log_->failed()) fmt::print("{}: {} batches\n", log_->path(), log_->lines());
   return failed_ ? kFailed : kDone;
 }

@@ -62,8 +62,8 @@ class LightLog {
  public:
   /// Opens the file; what is in it stays until the first line is written.
   ///
-  /// \errors  busy               it is there already, and `overwrite` was not asked for; devices and
-  ///                             pipes may be.
+  /// \errors  busy               it is there already, and `overwrite` was not asked for; devices
+  ///                             and pipes may be.
   ///          invalid_argument   it is a folder.
   ///          not_found, permission_denied, io  the system does not open it.
   static Result<std::unique_ptr<LightLog>> create(const std::string& path, bool overwrite);

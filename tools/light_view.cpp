@@ -181,8 +181,8 @@ std::string event_text(const RigEvent& event) {
     case RigEvent::Kind::sensor_back:
       return fmt::format("sensor {} is back", event.sensor);
     case RigEvent::Kind::frames_dropped:
-      return fmt::format("sensor {}: {} frames dropped, {}", event.sensor, event.count,
-                         to_string(event.reason));
+      return fmt::format("sensor {}: {} {} dropped, {}", event.sensor, event.count,
+                         event.count == 1 ? "frame" : "frames", to_string(event.reason));
     case RigEvent::Kind::settings_refused:
       return fmt::format("sensor {}: settings refused: {}", event.sensor, event.error.what);
     case RigEvent::Kind::light_refused:

@@ -114,7 +114,7 @@ void add_record(CLI::App& app, RecordOptions& options, Chosen& chosen) {
   add_capture_options(*command, options.capture);
   add_grouping_options(*command, options);
   add_picture_options(*command, options);
-  add_light_options(*command, options.light);
+  add_light_options(*command, options.light, false);
   command->footer(
       "Examples:\n"
       "  lockstep record -o mosaic.mkv --duration 10\n"
@@ -133,7 +133,7 @@ void add_light(CLI::App& app, LightCommand& options, Chosen& chosen) {
   add_end_options(*command, options.batches, options.duration_s);
   command->add_flag("--overwrite", options.overwrite, "Replace the log if it is there already");
   add_capture_options(*command, options.capture);
-  add_light_options(*command, options.light);
+  add_light_options(*command, options.light, true);
   command->footer(
       "Examples:\n"
       "  lockstep light\n"
