@@ -37,6 +37,9 @@ void post_event(GstElement* element, const std::string& name, const RigEvent& ev
       post_trouble(element, sensor, name, "goes on without control of its light",
                    "lockstep-no-settings", event.error);
       break;
+    case RigEvent::Kind::light_refused:
+      post_warning(element, event.error);
+      break;
     case RigEvent::Kind::sensor_back:
       post_message(element, sensor_message("lockstep-sensor-back", sensor, name));
       break;
