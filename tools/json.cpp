@@ -26,6 +26,17 @@ Json json_of(const FormatOffer& offer) {
           {"rates", rates}};
 }
 
+Json json_of(const SettingsCaps& caps) {
+  Json ranges = Json::object();
+  for (const Setting setting : kSettings) {
+    const auto& range = caps[setting];
+    if (!range) continue;
+    ranges[to_string(setting)] = {
+        {"min", range->min}, {"max", range->max}, {"step", range->step}, {"delay", range->delay}};
+  }
+  return {{"ranges", ranges}, {"reports", caps.reports}, {"missing", caps.missing}};
+}
+
 Json json_of(const SensorListing& listing) {
   Json json = {{"name", listing.name}};
   if (!listing.info) {
@@ -47,6 +58,7 @@ Json json_of(const SensorListing& listing) {
                                 {"max", control.max},
                                 {"step", control.step},
                                 {"value", control.value}});
+  json["settings"] = json_of(info.settings);
   return json;
 }
 

@@ -3,13 +3,12 @@
 // in the file of each command.
 #include <CLI/CLI.hpp>
 #include <functional>
-#include <limits>
-#include <sstream>
 
+#include "add_options.h"
 #include "bench.h"
 #include "encoder.h"
 #include "exit_status.h"
-#include "lockstep/memory.h"
+#include "light.h"
 #include "lockstep/sensor_spec.h"
 #include "record.h"
 #include "sensors.h"
@@ -38,64 +37,6 @@ void add_sensors(CLI::App& app, SensorsOptions& options, Chosen& chosen) {
       "  lockstep sensors\n"
       "  lockstep sensors v4l2:/dev/video0 \"sim?drift-ppm=20\" --json");
   command->callback([&] { chosen = [&] { return run_sensors(options); }; });
-}
-
-// "30" or "30000/1001".
-bool read_fraction(const std::string& text, std::optional<Fraction>& rate) {
-  Fraction read;
-  char slash = '/';
-  std::istringstream stream(text);
-  stream >> read.numerator;
-  if (!stream.eof()) stream >> slash >> read.denominator;
-  if (stream.fail() || !stream.eof() || slash != '/' || read.numerator == 0 ||
-      read.denominator == 0)
-    return false;
-  rate = read;
-  return true;
-}
-
-void add_sensor_options(CLI::App& command, RecordOptions& options) {
-  std::vector<std::string> formats;
-  for (const PixelFormat format : kPixelFormats) formats.push_back(to_string(format));
-  std::vector<std::string> memories;
-  for (const MemoryBackend* backend : memory_backends()) memories.emplace_back(backend->name());
-  const std::string group = "Sensors";
-  command
-      .add_option(
-          "--sensors", options.sensors,
-          "The sensors in slot order, separated by ';'; `lockstep sensors` lists what there "
-          "is (default: simulated ones)")
-      ->group(group);
-  command
-      .add_option("-n,--num-sensors", options.num_sensors,
-                  "How many simulated sensors, if none are named (default: 4)")
-      ->check(CLI::Range(std::size_t{1}, kMaxSensors))
-      ->group(group);
-  command.add_option("--format", options.pixel_format, "Their pixel format")
-      ->check(CLI::IsMember(formats))
-      ->group(group);
-  const CLI::Range side(std::uint32_t{1}, kMaxSide);
-  auto* width =
-      command.add_option("--sensor-width", options.sensor_width, "Their width, in pixels");
-  auto* height =
-      command.add_option("--sensor-height", options.sensor_height, "Their height, in pixels");
-  width->check(side)->needs(height)->group(group);
-  height->check(side)->needs(width)->group(group);
-  command
-      .add_option_function<std::string>(
-          "--framerate",
-          [&options](const std::string& text) {
-            if (!read_fraction(text, options.framerate))
-              throw CLI::ValidationError("--framerate", text + ", wanted as in 30 or 30000/1001");
-          },
-          "Their frames per second, as in 30 or 30000/1001")
-      ->group(group);
-  command.add_option("--memory", options.memory, "Memory of the batches")
-      ->check(CLI::IsMember(memories))
-      ->group(group);
-  command.add_option("--layout", options.layout, "Whether each batch is one block of memory")
-      ->check(CLI::IsMember({"auto", "contiguous", "reference"}))
-      ->group(group);
 }
 
 void add_grouping_options(CLI::App& command, RecordOptions& options) {
@@ -167,26 +108,39 @@ void add_record(CLI::App& app, RecordOptions& options, Chosen& chosen) {
       "record", "Records several sensors into one file, as a mosaic. Ctrl-C finishes the file");
   command->add_option("-o,--output", options.file, "The file, Matroska: a name that ends in .mkv")
       ->required();
-  command->add_flag("--overwrite", options.overwrite, "Replace the file if it is there already");
-  auto* batches = command
-                      ->add_option("--batches", options.batches,
-                                   "End after so many batches (default: until Ctrl-C)")
-                      ->check(CLI::Range(1, std::numeric_limits<int>::max()));
-  command
-      ->add_option("--duration", options.duration_s,
-                   "End after so many seconds of capture time (default: until Ctrl-C)")
-      ->check(CLI::PositiveNumber)
-      ->excludes(batches);
-  add_sensor_options(*command, options);
+  command->add_flag("--overwrite", options.overwrite,
+                    "Replace the file, and the light log, if they are there already");
+  add_end_options(*command, options.batches, options.duration_s);
+  add_capture_options(*command, options.capture);
   add_grouping_options(*command, options);
   add_picture_options(*command, options);
+  add_light_options(*command, options.light);
   command->footer(
       "Examples:\n"
       "  lockstep record -o mosaic.mkv --duration 10\n"
       "  lockstep record -o street.mkv --sensors \"v4l2:/dev/video0;v4l2:/dev/video1\" "
       "--framerate 30\n"
-      "  lockstep record -o test.mkv -n 9 --sensors \"sim?realtime=false\" --batches 300");
+      "  lockstep record -o test.mkv -n 9 --sensors \"sim?realtime=false\" --batches 300\n"
+      "  lockstep record -o lit.mkv --light-mode shared --light-log lit.csv --duration 10");
   command->callback([&] { chosen = [&] { return run_record(options); }; });
+}
+
+void add_light(CLI::App& app, LightCommand& options, Chosen& chosen) {
+  CLI::App* command = app.add_subcommand(
+      "light",
+      "Runs several sensors and shows their light live: exposure, gains, histogram, skew. The mode "
+      "is shared if none is given, and manual if settings are given");
+  add_end_options(*command, options.batches, options.duration_s);
+  command->add_flag("--overwrite", options.overwrite, "Replace the log if it is there already");
+  add_capture_options(*command, options.capture);
+  add_light_options(*command, options.light);
+  command->footer(
+      "Examples:\n"
+      "  lockstep light\n"
+      "  lockstep light --sensors \"v4l2:/dev/video0;v4l2:/dev/video1\" --mode follow --leader 1\n"
+      "  lockstep light --exposure 10 --analogue-gain 2 --batches 300\n"
+      "  lockstep light --mode shared --antiflicker 50 --light-log light.csv --duration 10");
+  command->callback([&] { chosen = [&] { return run_light(options); }; });
 }
 
 void add_verify(CLI::App& app, VerifyOptions& options, Chosen& chosen) {
@@ -256,10 +210,12 @@ int run(int argc, char** argv) {
   Chosen chosen;
   SensorsOptions sensors;
   RecordOptions record;
+  LightCommand light;
   VerifyOptions verify;
   std::vector<std::string> bench;
   add_sensors(app, sensors, chosen);
   add_record(app, record, chosen);
+  add_light(app, light, chosen);
   add_verify(app, verify, chosen);
   add_bench(app, bench, chosen);
   try {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Everything but the counting of pictures happens in the main loop's thread: messages of the
-// pipeline, signals and the progress line. The streaming threads only count, and end the stream
-// when enough is captured.
+// pipeline, signals and the progress line. The streaming threads only count, log the light, and end
+// the stream when enough is captured.
 #include "record.h"
 
 #include <fmt/format.h>
@@ -13,9 +13,12 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <memory>
 #include <utility>
 
 #include "exit_status.h"
+#include "light_log.h"
+#include "light_meta.h"
 #include "progress.h"
 #include "record_pipeline.h"
 #include "stats_text.h"
@@ -29,6 +32,9 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr guint kProgressMs = 100;
 // How long the file may take to be finished after an error.
 constexpr guint kFinishMs = 3000;
+// The message by which a streaming thread tells that the log cannot be written, and its text.
+constexpr const char* kLogFailed = "light-log-failed";
+constexpr const char* kText = "text";
 
 Result<void> check_output(const RecordOptions& options) {
   const fs::path file(options.file);
@@ -53,6 +59,19 @@ Result<void> check_output(const RecordOptions& options) {
   return {};
 }
 
+// The log of light that was asked for; null if none was.
+Result<std::unique_ptr<LightLog>> open_log(const RecordOptions& options) {
+  const std::string& log = options.light.log;
+  if (log.empty()) return std::unique_ptr<LightLog>();
+  std::error_code error;
+  if (fs::weakly_canonical(log, error) == fs::weakly_canonical(options.file, error))
+    return Error{Errc::invalid_argument, 0,
+                 "write the light log " + log + ": the recording goes there; choose another name"};
+  // A reader of a pipe who goes away must not end the recording.
+  std::signal(SIGPIPE, SIG_IGN);
+  return LightLog::create(log, options.overwrite);
+}
+
 std::uint64_t size_of(const std::string& file) {
   std::error_code error;
   const auto size = fs::file_size(file, error);
@@ -62,7 +81,7 @@ std::uint64_t size_of(const std::string& file) {
 // One run of the pipeline, from start to a finished file.
 class Recording {
  public:
-  Recording(const RecordOptions& options, RecordPipeline pipeline);
+  Recording(const RecordOptions& options, RecordPipeline pipeline, std::unique_ptr<LightLog> log);
   ~Recording();
   Recording(const Recording&) = delete;
   Recording& operator=(const Recording&) = delete;
@@ -81,10 +100,13 @@ class Recording {
   void handle(GstMessage* message);
   void handle_error(GstMessage* message);
   void say(const std::string& text);
+  void log_light(GstBuffer* buffer);
+  void end_log(const std::string& failure);
   bool is_last(const GstBuffer* buffer, GstPad* pad);
   std::optional<std::uint64_t> wanted_pictures() const;
   std::chrono::duration<double> elapsed() const { return SteadyClock::now() - started_; }
   int finish();
+  void finish_log();
 
   const RecordOptions& options_;
   RecordPipeline pipeline_;
@@ -92,16 +114,20 @@ class Recording {
   SteadyClock::time_point started_ = SteadyClock::now();
   ProgressLine progress_;
   std::optional<std::string> error_;  // The first; what follows is its consequence.
+  bool log_failed_ = false;
   int interrupts_ = 0;
 
   std::atomic<std::uint64_t> encoded_{0};
   std::atomic<GstClockTime> captured_{0};         // From the first batch to the end of the last.
   std::atomic<GstClockTime> period_{0};           // 0: not known yet.
   GstClockTime first_pts_ = GST_CLOCK_TIME_NONE;  // Source's streaming thread.
+  // Source's streaming thread, and the main loop's once that has ended. Null: none was asked for.
+  std::unique_ptr<LightLog> log_;
 };
 
-Recording::Recording(const RecordOptions& options, RecordPipeline pipeline)
-    : options_(options), pipeline_(std::move(pipeline)) {
+Recording::Recording(const RecordOptions& options, RecordPipeline pipeline,
+                     std::unique_ptr<LightLog> log)
+    : options_(options), pipeline_(std::move(pipeline)), log_(std::move(log)) {
   watch(pipeline_.source, on_captured);
   watch(pipeline_.parser, on_encoded);
   const Owned<GstBus> bus(gst_element_get_bus(pipeline_.pipeline.get()));
@@ -125,10 +151,27 @@ GstPadProbeReturn Recording::on_encoded(GstPad*, GstPadProbeInfo*, gpointer self
 
 GstPadProbeReturn Recording::on_captured(GstPad* pad, GstPadProbeInfo* info, gpointer self) {
   auto* recording = static_cast<Recording*>(self);
+  if (recording->log_) recording->log_light(GST_PAD_PROBE_INFO_BUFFER(info));
   // The source sends the end itself once this batch has gone, before it takes another.
   if (recording->is_last(GST_PAD_PROBE_INFO_BUFFER(info), pad))
     gst_element_send_event(recording->pipeline_.source, gst_event_new_eos());
   return GST_PAD_PROBE_OK;
+}
+
+void Recording::log_light(GstBuffer* buffer) {
+  const GstLockstepBatchMeta* meta = gst_buffer_get_lockstep_batch_meta(buffer);
+  if (!meta) return;
+  if (const auto added = log_->add(light_row(*meta)); !added)
+    gst_element_post_message(
+        pipeline_.source,
+        gst_message_new_application(GST_OBJECT(pipeline_.source),
+                                    gst_structure_new(kLogFailed, kText, G_TYPE_STRING,
+                                                      added.error().what.c_str(), nullptr)));
+}
+
+void Recording::end_log(const std::string& failure) {
+  log_failed_ = true;
+  say(failure + "; the log ends there, the recording goes on");
 }
 
 // Whether with this batch as much is captured as was asked for.
@@ -181,6 +224,12 @@ void Recording::handle(GstMessage* message) {
           gst_structure_get_uint(structure, "sensor", &sensor))
         say(fmt::format("sensor {} ({}) is back", sensor,
                         gst_structure_get_string(structure, "name")));
+      break;
+    }
+    case GST_MESSAGE_APPLICATION: {
+      const GstStructure* structure = gst_message_get_structure(message);
+      if (gst_structure_has_name(structure, kLogFailed))
+        end_log(gst_structure_get_string(structure, kText));
       break;
     }
     default:
@@ -252,6 +301,7 @@ int Recording::finish() {
   gst_element_set_state(pipeline_.pipeline.get(), GST_STATE_NULL);
 
   if (error_) say(*error_);
+  finish_log();
   if (encoded_ == 0) {
     if (!error_) say("no picture was recorded");
     // Only a file that is ours for certain is taken away.
@@ -264,7 +314,13 @@ int Recording::finish() {
              size_text(size_of(options_.file)), wall_s);
   if (stats) fmt::print("{}", stats_text(*stats));
   if (interrupts_ > 1) return kAborted;
-  return error_ ? kFailed : kDone;
+  return error_ || log_failed_ ? kFailed : kDone;
+}
+
+void Recording::finish_log() {
+  if (!log_) return;
+  if (const auto finished = log_->finish(); !finished && !log_failed_)
+    end_log(finished.error().what);
 }
 
 }  // namespace
@@ -278,7 +334,9 @@ int run_record(const RecordOptions& options) {
   if (auto checked = check_output(options); !checked) return refuse(checked.error());
   auto pipeline = build_record_pipeline(options);
   if (!pipeline) return refuse(pipeline.error());
-  return Recording(options, *std::move(pipeline)).run();
+  auto log = open_log(options);
+  if (!log) return refuse(log.error());
+  return Recording(options, *std::move(pipeline), *std::move(log)).run();
 }
 
 }  // namespace lockstep::tools

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "lockstep/format.h"
+#include "capture_options.h"
 
 namespace lockstep::tools {
 
@@ -14,14 +14,8 @@ struct RecordOptions {
   std::string file;
   bool overwrite = false;
 
-  std::string sensors;  ///< As lockstepsrc takes them; empty: simulated ones.
-  std::optional<std::uint32_t> num_sensors;
-  std::string pixel_format;                    ///< Of the sensors; empty: negotiated.
-  std::optional<std::uint32_t> sensor_width;   ///< With `sensor_height`.
-  std::optional<std::uint32_t> sensor_height;  ///< With `sensor_width`.
-  std::optional<Fraction> framerate;
-  std::string memory;
-  std::string layout;
+  CaptureOptions capture;
+  LightOptions light;
   std::optional<double> tolerance_ms;
   std::optional<double> max_wait_ms;
   std::string on_missing;

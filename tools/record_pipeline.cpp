@@ -78,8 +78,10 @@ void set_text(GstElement* element, const char* property, const std::string& valu
 }
 
 void set_source(GstElement* source, const RecordOptions& options) {
-  if (!options.sensors.empty()) g_object_set(source, "sensors", options.sensors.c_str(), nullptr);
-  if (options.num_sensors) g_object_set(source, "num-sensors", *options.num_sensors, nullptr);
+  if (!options.capture.sensors.empty())
+    g_object_set(source, "sensors", options.capture.sensors.c_str(), nullptr);
+  if (options.capture.num_sensors)
+    g_object_set(source, "num-sensors", *options.capture.num_sensors, nullptr);
   if (options.batches)
     g_object_set(source, "num-buffers", static_cast<gint>(*options.batches), nullptr);
   if (options.tolerance_ms)
@@ -87,13 +89,37 @@ void set_source(GstElement* source, const RecordOptions& options) {
   if (options.max_wait_ms)
     g_object_set(source, "max-wait", nanoseconds(*options.max_wait_ms), nullptr);
   if (options.max_batches) g_object_set(source, "max-batches", *options.max_batches, nullptr);
-  set_text(source, "memory", options.memory);
-  set_text(source, "layout", options.layout);
+  set_text(source, "memory", options.capture.memory);
+  set_text(source, "layout", options.capture.layout);
   set_text(source, "on-missing", options.on_missing);
 }
 
+void set_light(GstElement* source, const LightOptions& options) {
+  const auto set_factor = [&](const char* property, const std::optional<double>& factor) {
+    if (factor) g_object_set(source, property, *factor, nullptr);
+  };
+  const auto set_time = [&](const char* property, const std::optional<double>& milliseconds) {
+    if (milliseconds) g_object_set(source, property, nanoseconds(*milliseconds), nullptr);
+  };
+  set_text(source, "light-mode", options.mode);
+  set_text(source, "antiflicker", options.antiflicker);
+  set_text(source, "metering", options.metering);
+  set_factor("light-target", options.target);
+  set_factor("max-gain", options.max_gain);
+  set_time("max-exposure", options.max_exposure_ms);
+  if (options.leader) g_object_set(source, "light-leader", *options.leader, nullptr);
+  if (options.no_white_balance) g_object_set(source, "white-balance", FALSE, nullptr);
+  if (options.align) g_object_set(source, "align-exposures", TRUE, nullptr);
+  if (!options.log.empty()) g_object_set(source, "always-meter", TRUE, nullptr);
+  set_time("exposure-time", options.exposure_ms);
+  set_factor("analogue-gain", options.analogue_gain);
+  set_factor("digital-gain", options.digital_gain);
+  set_factor("red-gain", options.red_gain);
+  set_factor("blue-gain", options.blue_gain);
+}
+
 // What the sensors are to be set to, whatever memory the batches are in; null: anything.
-Owned<GstCaps> sensor_caps(const RecordOptions& options) {
+Owned<GstCaps> sensor_caps(const CaptureOptions& options) {
   GstCaps* caps = gst_caps_new_empty_simple("video/x-raw");
   if (!options.pixel_format.empty())
     gst_caps_set_simple(caps, "format", G_TYPE_STRING, options.pixel_format.c_str(), nullptr);
@@ -119,8 +145,11 @@ Result<RecordPipeline> build_record_pipeline(const RecordOptions& options) {
   RecordPipeline built{.pipeline = PipelinePtr(gst_pipeline_new("record"))};
   Chain chain(built.pipeline.get());
   built.source = chain.add("lockstepsrc", kOurs);
-  if (built.source) set_source(built.source, options);
-  chain.filter(sensor_caps(options));
+  if (built.source) {
+    set_source(built.source, options);
+    set_light(built.source, options.light);
+  }
+  chain.filter(sensor_caps(options.capture));
   chain.add("queue", kCore);
   if (GstElement* tiler = chain.add("locksteptiler", kOurs))
     g_object_set(tiler, "width", options.width, "height", options.height, "rows", options.rows,

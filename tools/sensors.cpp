@@ -11,6 +11,7 @@
 #include "lockstep/format.h"
 #include "lockstep/memory.h"
 #include "lockstep/sensor_spec.h"
+#include "lockstep/settings.h"
 
 namespace lockstep::tools {
 namespace {
@@ -72,6 +73,27 @@ void print_lines(const char* label, const std::vector<std::string>& lines) {
   }
 }
 
+// "10 ms", "2.5".
+std::string value_text(Setting setting, double value) {
+  const std::string text = to_string(SettingsChange().set(setting, value));
+  return text.substr(std::string(to_string(setting)).size() + 1);
+}
+
+std::vector<std::string> settings_lines(const SettingsCaps& caps) {
+  std::vector<std::string> lines;
+  for (const Setting setting : kSettings) {
+    const auto& range = caps[setting];
+    if (!range) continue;
+    const std::string step =
+        range->step > 0 ? " in steps of " + value_text(setting, range->step) : "";
+    lines.push_back(fmt::format("{:<15}{} to {}{}, delay {}", to_string(setting),
+                                value_text(setting, range->min), value_text(setting, range->max),
+                                step, range->delay));
+  }
+  if (!caps.missing.empty()) lines.push_back("no " + caps.missing);
+  return lines;
+}
+
 void print_sensor(const SensorListing& listing) {
   if (!listing.info) {
     fmt::print("  {}  does not open: {}\n", listing.name, listing.info.error().what);
@@ -89,6 +111,7 @@ void print_sensor(const SensorListing& listing) {
     lines.push_back(fmt::format("{} = {} ({}..{}, step {})", control.name, control.value,
                                 control.min, control.max, control.step));
   print_lines("controls", lines);
+  print_lines("light", settings_lines(info.settings));
 }
 
 void print_backends(const char* title, const std::vector<BackendListing>& listings) {

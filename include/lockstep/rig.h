@@ -37,11 +37,13 @@ LOCKSTEP_API const char* to_string(BatchLayout layout);
 /// Something that happened to a sensor.
 struct RigEvent {
   enum class Kind : std::uint8_t {
-    sensor_lost,     ///< It went away; `error` says how. The others go on.
-    sensor_back,     ///< It delivers again.
-    frames_dropped,  ///< `count` frames more were dropped for `reason`.
-    settings_refused,  ///< It did not take settings, or an algorithm's were refused; `error` says why. The last stay.
-    no_settings,  ///< It has no control over its light; `error` says which settings it lacks. It stays in the rig.
+    sensor_lost,       ///< It went away; `error` says how. The others go on.
+    sensor_back,       ///< It delivers again.
+    frames_dropped,    ///< `count` frames more were dropped for `reason`.
+    settings_refused,  ///< It did not take what was asked; `error` says why. Its last settings stay.
+    no_settings,  ///< It lacks control of what was asked, as `error` says, and stays in the rig.
+    light_refused,  ///< What an algorithm answers, or an override, was refused; the last settings stay.
+                    ///< `error` says why, `sensor` means nothing.
   };
   Kind kind = Kind::frames_dropped;
   std::size_t sensor = 0;
@@ -73,8 +75,8 @@ struct RigConfig {
   LightConfig light;
   /// Decides with LightMode::application; else unused.
   std::shared_ptr<LightAlgorithm> algorithm;
-  /// Called from within next_batch() and stop(), without a lock held; for drops at most once a
-  /// second for each sensor and reason.
+  /// Called from within configure(), start(), next_batch() and stop(), without a lock held; for drops at most once a
+  /// second for each sensor and reason, for settings at most once a second for each sensor.
   std::function<void(const RigEvent&)> on_event;
 };
 
@@ -95,10 +97,11 @@ struct RigStats {
   std::uint64_t by_reference = 0;     ///< Of those, not contiguous.
   std::uint64_t dropped_batches = 0;  ///< Whole sets that did not leave, for any reason.
   std::vector<PerSensor> sensors;
-  Histogram skew;                      ///< Of the batches that left with two fresh frames or more.
-  Histogram latency;                   ///< From the last frame ready to report_departure().
-  std::uint64_t uniform = 0;           ///< Batches that left with Batch::uniform.
-  std::uint64_t revisions = 0;         ///< Changes of settings that were asked for and not refused.
+  Histogram skew;             ///< Of the batches that left with two fresh frames or more.
+  Histogram latency;          ///< From the last frame ready to report_departure().
+  std::uint64_t uniform = 0;  ///< Batches that left with Batch::uniform.
+  std::uint64_t revisions =
+      0;  ///< The newest settings revision; they are counted on from start to start.
   std::uint64_t late_writes = 0;       ///< Writes of settings that missed their trigger.
   std::uint64_t refused_settings = 0;  ///< Changes that were refused, by us or by a driver.
 };

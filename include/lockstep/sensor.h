@@ -16,6 +16,7 @@
 #include "lockstep/memory.h"
 #include "lockstep/result.h"
 #include "lockstep/sensor_spec.h"
+#include "lockstep/settings.h"
 
 namespace lockstep {
 
@@ -49,6 +50,7 @@ struct SensorInfo {
   std::vector<FormatOffer> formats;
   std::vector<ControlInfo> controls;
   std::vector<IoInfo> io;
+  SettingsCaps settings;  ///< In its present format, as Sensor::settings_caps().
 };
 
 /// What configure() settled on.

@@ -29,7 +29,7 @@ constexpr double kMostBrighter = 32;
 // What is clipped is taken to be so many times as bright as full scale where the picture is too bright by more than
 // kTooBright times, in full from kFarTooBright on. Nearer to the target clipped is clipped: what stays so then, a lamp,
 // would else be told from something brighter for good.
-constexpr double kClippedLight = 4;
+constexpr double kClippedLight = 6;
 constexpr double kTooBright = 1.5;
 constexpr double kFarTooBright = 3;
 // What the trimmed mean leaves out at the upper end.
@@ -108,6 +108,7 @@ class Group {
   SettingsChange decide(const LightReport& report, bool others_changed);
 
  private:
+  SettingsChange first_settings(const LightReport& report) const;
   bool look(const LightReport& report);
   bool look(const LightReport::PerSensor& sensor, bool untold, View& view) const;
   double doubt_of_clipped() const;
@@ -131,7 +132,30 @@ class Group {
   SettingsChange decided_;  // What every sensor should be set to.
   SettingsChange asked_;    // What was asked for last.
   unsigned patience_ = 0;
+  unsigned first_patience_ = 0;
 };
+
+// Frames of a camera that does not tell its settings say nothing until it is set to something. A usual exposure then, at
+// gains of 1, for all of the group.
+SettingsChange Group::first_settings(const LightReport& report) const {
+  const bool untold = std::any_of(set_.begin(), set_.end(), [&](std::size_t i) {
+    const LightReport::PerSensor& sensor = report.sensors[i];
+    return sensor.caps && !sensor.caps->reports && has_light(*sensor.caps) &&
+           sensor.info.settings_state == SettingsState::unknown &&
+           sensor.state == FrameState::fresh;
+  });
+  SettingsChange first;
+  if (!untold) return first;
+  const ExposureLimits now = limits(report);
+  const double exposure = std::min(kUntoldExposure, now.max_exposure);
+  if (now.exposure) first.set(Setting::exposure, nearest(*now.exposure, exposure));
+  for (const Setting gain : {Setting::analogue_gain, Setting::digital_gain})
+    if (const auto allowed = range(report, gain)) first.set(gain, nearest(*allowed, 1));
+  if (config_.white_balance)
+    for (const Setting gain : {Setting::red_gain, Setting::blue_gain})
+      if (const auto allowed = range(report, gain)) first.set(gain, nearest(*allowed, 1));
+  return first;
+}
 
 // Whether something new was seen.
 bool Group::look(const LightReport& report) {
@@ -330,7 +354,14 @@ SettingsChange Group::decide(const LightReport& report, bool others_changed) {
   std::erase_if(set_, [&](std::size_t i) { return i >= report.sensors.size(); });
   if (patience_ > 0) --patience_;
   if (others_changed) patience_ = 0;
-  if (set_.empty() || !look(report)) return {};
+  if (set_.empty()) return {};
+  if (first_patience_ > 0) {
+    --first_patience_;
+  } else if (const SettingsChange first = first_settings(report); !first.empty()) {
+    first_patience_ = kPatience;
+    return first;
+  }
+  if (!look(report)) return {};
   // First white balance, which makes pictures brighter or darker.
   if (config_.white_balance) decide_balance(report);
   decide_exposure(report);

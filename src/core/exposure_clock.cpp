@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A Kalman filter of two states. From one exposure to the next the start moves on by the frame duration, stretched by
 // the sensor's drift; each capture time that is believed pulls both states towards it. What it does beyond the textbook:
-// it learns how noisy capture times are, it does not believe what lies far off, and it notices where what it believes
+// it learns how noisy capture times are and in which way, it does not believe what lies far off, and it notices where what it believes
 // has ceased to hold.
 #include "core/exposure_clock.h"
 
@@ -30,6 +30,15 @@ constexpr double kLeastNoise = 1e3;
 constexpr int kMeasurementsToTrust = 16;
 constexpr double kFirstNoise = 1.0 / 16;
 constexpr int kMeasurementsToAverage = 256;
+// The shape of the noise is learned while the start is known to a small share of its variance, and used once it is known
+// from so many measurements: from 40, one sensor in some thousand was led astray. It is averaged over the second number.
+// The determinant of uniform noise is 0.62: less is chance.
+constexpr int kMeasurementsToShape = 100;
+constexpr int kMeasurementsToShapeBy = 1024;
+constexpr double kSmall = 0.1;
+constexpr double kLeastDeterminant = 0.5;
+// Uniform noise ends at 1.7 standard deviations; beyond this, times count no more.
+constexpr double kSharpest = 2;
 // More than that many standard deviations are a surprise.
 constexpr double kSurprise = 3;
 // Beyond so many exposures from the present one, all are thought to be as long as the last that was asked for.
@@ -101,6 +110,8 @@ std::int64_t ExposureClock::next_after(Nanoseconds time) const {
 
 Nanoseconds ExposureClock::uncertainty() const { return rounded(std::sqrt(start_variance_)); }
 
+Nanoseconds ExposureClock::noise() const { return rounded(std::sqrt(noise_variance())); }
+
 void ExposureClock::disturb(Nanoseconds off) { start_variance_ += squared(as_double(off)); }
 
 void ExposureClock::restart() {
@@ -164,15 +175,45 @@ void ExposureClock::believe(std::int64_t index, Nanoseconds captured) {
   go_to(index, span);
   learn_noise(captured, span);
 
-  const double surprise = weigh(as_double(captured - base_) - offset_ns_);
-  const double variance = start_variance_ + noise_variance();
+  const Evidence evidence = sharpen(weigh(as_double(captured - base_) - offset_ns_));
+  const double variance = start_variance_ + evidence.variance;
   const double start_gain = start_variance_ / variance;
   const double drift_gain = covariance_ / variance;
-  offset_ns_ += start_gain * surprise;
-  drift_ = std::clamp(drift_ + drift_gain * surprise, -kMostDrift, kMostDrift);
+  offset_ns_ += start_gain * evidence.surprise;
+  drift_ = std::clamp(drift_ + drift_gain * evidence.surprise, -kMostDrift, kMostDrift);
   drift_variance_ -= drift_gain * covariance_;
   covariance_ -= start_gain * covariance_;
   start_variance_ -= start_gain * start_variance_;
+}
+
+// Where noise has sharp ends, as the uniform one of a clock that ticks coarsely, times near the ends tell more than
+// those in the middle. Of all functions a z + b z^3 of the surprise z (relative to the noise) this takes the one that
+// tells the state best, by the noise's moments 1, m4 and m6: (a, b) solves {{1, m4}, {m4, m6}} (a, b) = (1, 3), and the
+// variance becomes less by a + 3 b. That is 1 for normal noise, 3.3 for uniform noise.
+ExposureClock::Evidence ExposureClock::sharpen(double surprise) {
+  const double variance = noise_variance();
+  if (num_measured_ < kMeasurementsToTrust || measured_variance_ < squared(kLeastNoise) ||
+      start_variance_ > kSmall * variance)
+    return {surprise, variance};
+  const double square = squared(surprise) / variance;
+  num_shaped_ = std::min(num_shaped_ + 1, kMeasurementsToShapeBy);
+  second_ += (square - second_) / num_shaped_;
+  fourth_ += (square * square - fourth_) / num_shaped_;
+  sixth_ += (square * square * square - sixth_) / num_shaped_;
+
+  const double m4 = fourth_ / squared(second_);
+  const double m6 = sixth_ / (squared(second_) * second_);
+  const double determinant = m6 - m4 * m4;
+  const double linear = (m6 - 3 * m4) / determinant;
+  const double cubic = (3 - m4) / determinant;
+  const double gain = linear + 3 * cubic;
+  // Noise with long tails is cut off already, and a few values by chance alike are no shape.
+  if (num_shaped_ < kMeasurementsToShape || determinant < kLeastDeterminant || cubic <= 0 ||
+      gain <= 1)
+    return {surprise, variance};
+  const double noise = std::sqrt(second_ * variance);
+  const double z = std::clamp(surprise / noise, -kSharpest, kSharpest);
+  return {noise * (linear * z + cubic * z * z * z) / gain, variance / gain};
 }
 
 // One time that is far off, even though near enough to be believed, is not followed all the way. Some in a row on one

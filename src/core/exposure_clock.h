@@ -40,6 +40,8 @@ class ExposureClock {
   std::int64_t next_after(Nanoseconds time) const;
   /// Standard deviation of start_of(index()).
   Nanoseconds uncertainty() const;
+  /// Standard deviation of single capture times about what is foretold: noise of the times, or jitter of the exposures.
+  Nanoseconds noise() const;
   /// How much the sensor's clock is slow, as a factor less 1: 100e-6 is 100 ppm slow.
   double drift() const { return drift_; }
   /// A known change of duration took effect at an exposure that is not known for certain: it is `off` by that at most.
@@ -49,6 +51,11 @@ class ExposureClock {
 
  private:
   struct Cursor;
+  // How far off the state is, by one capture time, and the variance of that. \units ns, ns^2
+  struct Evidence {
+    double surprise = 0;
+    double variance = 0;
+  };
 
   Nanoseconds length(std::int64_t index) const;
   Nanoseconds at(Nanoseconds span) const;
@@ -59,6 +66,7 @@ class ExposureClock {
   void doubt(std::int64_t floor, Nanoseconds captured);
   void relock(std::int64_t index, Nanoseconds captured);
   double weigh(double surprise);
+  Evidence sharpen(double surprise);
   void learn_noise(Nanoseconds captured, Nanoseconds span);
 
   DurationOf duration_;
@@ -81,6 +89,12 @@ class ExposureClock {
   bool has_believed_ = false;  // this says so.
   std::optional<double>
       last_difference_;  // By which it came later after its predecessor than reckoned.
+
+  // Of surprises, relative to the noise: means of even powers. At first as of normal noise.
+  double second_ = 1;
+  double fourth_ = 3;
+  double sixth_ = 15;
+  int num_shaped_ = 10;  // Over how many.
 
   int num_surprises_ = 0;  // In a row and on one side; negative: early.
   double since_surprised_ns_ = 0;

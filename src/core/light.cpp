@@ -30,6 +30,10 @@ Result<void> check(const LightConfig& config, std::size_t num_sensors) {
     return Error{Errc::invalid_argument, 0,
                  std::to_string(config.weights.size()) + " light weights for " +
                      std::to_string(num_sensors) + " sensors"};
+  if (!config.overrides.empty() && config.overrides.size() != num_sensors)
+    return Error{Errc::invalid_argument, 0,
+                 "overrides of settings for " + std::to_string(config.overrides.size()) +
+                     " sensors, there are " + std::to_string(num_sensors)};
   double sum = config.weights.empty() ? 1 : 0;
   for (const double weight : config.weights) {
     if (!(weight >= 0 && std::isfinite(weight)))

@@ -19,17 +19,25 @@ void follow(std::optional<double>& value, double reading) {
 }  // namespace
 
 void BrightnessFilter::add(double reading) {
-  if (!value_ || std::abs(reading - *value_) > kFar) {
-    value_ = reading;
-    last_ = {reading, reading};
-    return;
-  }
   const double agreed = median(reading, last_[0], last_[1]);
-  if (std::abs(agreed - *value_) > kNear)
-    value_ = agreed;
-  else if (std::abs(reading - *value_) <= kNear)
-    *value_ += (reading - *value_) / kFrames;
   last_ = {reading, last_[0]};
+  if (unsettled_ > 0) --unsettled_;
+  const double off = value_ ? std::abs(reading - *value_) : kFar;
+  if (off >= kFar) {
+    believe(reading);
+  } else if (std::abs(agreed - *value_) > kNear) {
+    believe(agreed);
+  } else if (off <= kNear) {
+    *value_ += (reading - *value_) / kFrames;
+  } else if (unsettled_ > 0) {
+    value_ = reading;
+  }
+}
+
+// What is believed at once is not made to last longer by it: what flickers would never settle.
+void BrightnessFilter::believe(double reading) {
+  if (unsettled_ == 0) unsettled_ = kUnsettled;
+  value_ = reading;
 }
 
 void ColourFilter::add(double red, double green, double blue) {

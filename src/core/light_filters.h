@@ -17,8 +17,10 @@ class BrightnessFilter {
   /// While readings stay this near, each counts as one of kFrames.
   static constexpr double kNear = 0.05;
   static constexpr double kFrames = 8;
-  /// A reading this far off is believed by itself; one in between when the one before or after it agrees.
+  /// A reading this far off is believed by itself, and so is what the next frames correct of it; one in between
+  /// otherwise when the one before or after it agrees.
   static constexpr double kFar = 1;
+  static constexpr int kUnsettled = 10;  ///< \units frames
 
   void add(double reading);
   void restart() { *this = {}; }
@@ -26,8 +28,11 @@ class BrightnessFilter {
   const std::optional<double>& value() const { return value_; }
 
  private:
+  void believe(double reading);
+
   std::optional<double> value_;
   std::array<double, 2> last_{};  // The readings before, the latest first.
+  int unsettled_ = 0;             // Readings to come that are believed at once.
 };
 
 /// What gains would make a scene grey, from readings of it.

@@ -31,7 +31,8 @@ class SettingsController {
     std::size_t sensor = 0;
     SettingsChange change;
     std::optional<std::uint32_t> completes;  ///< As Sensor::write() wants it.
-    std::uint64_t id = 0;
+    std::uint32_t revision =
+        0;  ///< Which asks for it; 0: none, it holds a free-running sensor to the others.
   };
 
   /// How a frame stands to the settings that were asked for.
@@ -48,7 +49,9 @@ class SettingsController {
     Error error;
   };
 
-  SettingsController(std::vector<SettingsCaps> caps, Nanoseconds frame_period);
+  /// Revisions are counted on from `latest_revision`.
+  SettingsController(std::vector<SettingsCaps> caps, Nanoseconds frame_period,
+                     std::uint32_t latest_revision = 0);
   ~SettingsController();
   SettingsController(SettingsController&&) noexcept;
   SettingsController& operator=(SettingsController&&) noexcept;
@@ -58,8 +61,10 @@ class SettingsController {
                                 std::span<const std::string> names);
 
   /// Sensors begin anew, none streams yet: clocks, instants and logs are forgotten. What was asked for stays, and is to
-  /// be written now, by take_write(), to hold from the first exposure on.
+  /// be written now, by take_write(), to hold from the first exposure on; then comes begin().
   void restart();
+  /// Sensors begin to stream.
+  void begin();
 
   /// A frame of the sensor has come. `captured` is the start of its exposure, or somewhat later where `reference` says
   /// so; `reported` is what the sensor tells, used where it reports.

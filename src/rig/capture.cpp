@@ -37,6 +37,7 @@ void Rig::State::adopt_sync() {
 Result<void> Rig::State::wait_and_capture(Nanoseconds deadline) {
   if (!is_virtual()) {
     if (auto due = synchroniser->deadline()) deadline = std::min(deadline, *due);
+    if (auto write = next_write()) deadline = std::min(deadline, *write);
     return wait_for_fds(deadline);
   }
   if (may_compose() && advance_virtual_time()) return {};
@@ -54,6 +55,12 @@ bool Rig::State::advance_virtual_time() {
     if (sensors[i].next_event < sensors[next].next_event) next = i;
   const Nanoseconds event = sensors[next].next_event;
   const auto due = synchroniser->deadline();
+  const auto write = next_write();
+  if (write && *write <= std::min(event, due.value_or(event))) {
+    virtual_now.store(std::max(virtual_now.load(), write->count()));
+    make_writes();
+    return true;
+  }
   if (!due && event == Nanoseconds::max()) return false;
   if (due && *due <= event) {
     virtual_now.store(std::max(virtual_now.load(), due->count()));
@@ -140,6 +147,7 @@ void Rig::State::take_in(std::size_t index, Delivered delivered) {
   frame.info = delivered.info;
   frame.info.sensor = static_cast<std::uint32_t>(index);
   frame.ready_at = delivered.ready_at;
+  note_exposure(index, frame);
 
   std::uint64_t token = pending.size();
   if (free_tokens.empty()) {
@@ -176,6 +184,10 @@ void Rig::State::lose(std::size_t index, Error error) {
   feeder->lost(index);
   synchroniser->set_active(index, false, now());
   {
+    MutexLock lock(light_mutex);
+    settings->lost(index);
+  }
+  {
     MutexLock lock(mutex);
     stats.sensors[index].lost = true;
   }
@@ -197,6 +209,10 @@ void Rig::State::bring_back(std::size_t index) {
     stats.sensors[index].lost = false;
   }
   synchroniser->set_active(index, true, now());
+  {
+    MutexLock lock(light_mutex);
+    settings->back(index);
+  }
   feeder->set_fed(index, sensor.stream.delivery == Delivery::fill);
   watch(index);
   feeder->refill();

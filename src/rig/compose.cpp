@@ -55,6 +55,7 @@ std::optional<Batch> Rig::State::compose(const Synchroniser::Set& set) {
     }
     if (!keep) sensors[i].last.reset();
   }
+  batch.uniform = is_uniform(batch);
   if (config.layout != BatchLayout::reference) batch.arena = common_arena(batch);
   if (!batch.arena && (config.layout == BatchLayout::contiguous || copies_lent_frames()))
     compact(batch);
@@ -73,6 +74,20 @@ void Rig::State::place(Frame& frame, std::size_t index, FrameState state,
   frame.info = pending_frame.info;
   frame.layout = sensors[index].stream.layout;
   frame.pixels = std::move(pending_frame.pixels);
+  const auto& meter = sensors[index].meter;
+  if (meter && state == FrameState::fresh) frame.metering = meter->measure(frame.pixels->data);
+}
+
+bool Rig::State::is_uniform(const Batch& batch) const {
+  const FrameInfo& first = batch.frames.front().info;
+  return std::all_of(batch.frames.begin(), batch.frames.end(), [&](const Frame& frame) {
+    const FrameInfo& info = frame.info;
+    if (frame.state != FrameState::fresh || info.settings_state != SettingsState::settled ||
+        info.settings_revision != first.settings_revision)
+      return false;
+    // Nothing was asked for yet that they could agree on.
+    return first.settings_revision > 0 || info.settings == first.settings;
+  });
 }
 
 void Rig::State::drop_set(const Synchroniser::Set& set, DropReason reason) {
@@ -158,6 +173,7 @@ void Rig::State::count_batch(const Batch& batch, std::size_t num_fresh) {
   ++stats.batches;
   stats.incomplete += num_fresh < sensors.size();
   stats.by_reference += !batch.contiguous();
+  stats.uniform += batch.uniform;
   if (num_fresh > 1) stats.skew.add(batch.skew);
   for (std::size_t i = 0; i < sensors.size(); ++i) {
     RigStats::PerSensor& sensor = stats.sensors[i];

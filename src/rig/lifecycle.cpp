@@ -120,6 +120,13 @@ Result<void> Rig::State::open_sensors() {
       return Error{Errc::invalid_argument, 0,
                    "sensors with and without realtime=false in one rig; give it to all or none"};
   }
+  if (auto valid = check(config.light, sensors.size()); !valid) return valid;
+  for (const RigSensor& sensor : sensors) names.push_back(sensor.name);
+  {
+    MutexLock lock(light_mutex);
+    light = config.light;
+    asked.resize(sensors.size());
+  }
   MutexLock lock(mutex);
   grouping = config.grouping;
   stats.sensors.resize(sensors.size());
@@ -172,6 +179,7 @@ Result<void> Rig::configure(const Format& wanted) {
     layout_chosen = true;
   }
   if (auto allocated = state.allocate(depth, slot_bytes); !allocated) return allocated.error();
+  state.prepare_light();
   MutexLock lock(state.mutex);
   for (std::size_t i = 0; i < state.sensors.size(); ++i)
     state.stats.sensors[i].io = state.sensors[i].stream.io;
@@ -232,6 +240,12 @@ Result<void> Rig::State::start_sensors() {
   next_batch_number = 0;
   keep_from = Nanoseconds::min();
   virtual_now.store(0);
+  {
+    MutexLock lock(light_mutex);
+    settings->restart();
+  }
+  adopt_light();
+  make_writes();
   running = true;
   for (std::size_t i = 0; i < sensors.size(); ++i) {
     RigSensor& sensor = sensors[i];
@@ -244,6 +258,10 @@ Result<void> Rig::State::start_sensors() {
       return error;
     }
     feeder->set_fed(i, sensor.stream.delivery == Delivery::fill);
+  }
+  {
+    MutexLock lock(light_mutex);
+    settings->begin();
   }
   for (std::size_t i = 0; i < sensors.size(); ++i) watch(i);
   feeder->refill();

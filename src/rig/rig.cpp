@@ -30,12 +30,16 @@ Result<Batch> Rig::next_batch(Nanoseconds timeout) {
   const Nanoseconds deadline = monotonic_now() + timeout;
   while (!state.interrupted.load()) {
     state.adopt_sync();
+    state.adopt_light();
+    state.make_writes();
     while (state.may_compose()) {
       auto set = state.synchroniser->pop(state.now());
       if (!set) break;
+      state.note_set(*set);
       auto batch = state.compose(*set);
       state.feeder->refill();
       if (!batch) continue;
+      state.decide(*batch);
       state.count_drops();
       state.tell_drops(false);
       return *std::move(batch);

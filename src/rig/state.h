@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/settings_controller.h"
 #include "lockstep/drop_counter.h"
 #include "lockstep/rig.h"
 #include "rig/feeder.h"
@@ -22,7 +23,8 @@ struct PendingFrame {
   std::shared_ptr<const Pixels> pixels;
   FrameInfo info;
   Nanoseconds ready_at{0};
-  bool from_feeder = false;  // its slot counts in the sensor's pipe
+  bool from_feeder = false;   // its slot counts in the sensor's pipe
+  std::int64_t exposure = 0;  // as SettingsController counts them
 };
 
 /// One sensor and what the rig knows of it. Touched by the capturing thread only.
@@ -37,6 +39,8 @@ struct RigSensor {
   Nanoseconds next_event = Nanoseconds::max();  // virtual clock only; max: none
   std::unique_ptr<Reviver> reviver;             // real clock only, while lost
   std::optional<PendingFrame> last;             // for on-missing=repeat
+  std::optional<Meter> meter;                   // where its frames are metered
+  std::optional<Nanoseconds> settings_told;     // when its last trouble with settings was told
 };
 
 /// Keys of the epoll set beside the sensors' indexes.
@@ -66,8 +70,10 @@ struct Rig::State {
   DropCounter drops;
   std::uint64_t next_batch_number = 0;
   Nanoseconds keep_from = Nanoseconds::min();  // sets captured earlier are flushed
-  std::uint32_t settings_revision = 0;
-  std::atomic<std::int64_t> virtual_now{0};  // written by the capturing thread
+  std::vector<std::string> names;              // of the sensors
+  std::shared_ptr<LightAlgorithm> decider;     // null: nobody decides
+  std::optional<Nanoseconds> light_told;       // when its last trouble was told
+  std::atomic<std::int64_t> virtual_now{0};    // written by the capturing thread
 
   UniqueFd epoll;
   UniqueFd wake;  // eventfd: interrupted, or a sensor is back
@@ -77,6 +83,14 @@ struct Rig::State {
   RigStats stats LOCKSTEP_GUARDED_BY(mutex);
   Grouping grouping LOCKSTEP_GUARDED_BY(mutex);
   bool sync_changed LOCKSTEP_GUARDED_BY(mutex) = false;  // the synchroniser does not know yet
+
+  mutable Mutex light_mutex;  // held for reckoning only, never with `mutex`
+  std::optional<SettingsController> settings LOCKSTEP_GUARDED_BY(light_mutex);  // once configured
+  LightConfig light LOCKSTEP_GUARDED_BY(light_mutex);
+  bool light_changed LOCKSTEP_GUARDED_BY(light_mutex) = false;  // nobody has adopted it yet
+  std::vector<SettingsChange> overrides LOCKSTEP_GUARDED_BY(light_mutex);  // that are in force
+  std::vector<SettingsChange> asked
+      LOCKSTEP_GUARDED_BY(light_mutex);  // of each sensor, overrides aside
 
   /// What `grouping` says at the present frame rate.
   SyncConfig resolved_sync() const LOCKSTEP_THREAD_ATTRIBUTE(requires_capability(mutex));
@@ -125,9 +139,23 @@ struct Rig::State {
   std::shared_ptr<Arena> common_arena(const Batch& batch) const;
   std::size_t arena_to_compact_into(const Batch& batch) const;
   void compact(Batch& batch);
+  bool is_uniform(const Batch& batch) const;
   bool any_lends() const;
   bool copies_lent_frames() const;
   void count_batch(const Batch& batch, std::size_t num_fresh);
+
+  // light.cpp: settings and who decides on them
+  void prepare_light();
+  void adopt_light();
+  void note_exposure(std::size_t index, PendingFrame& frame);
+  void note_set(const Synchroniser::Set& set);
+  std::optional<Nanoseconds> next_write() const;
+  void make_writes();
+  void decide(const Batch& batch);
+  Result<std::uint32_t> request(std::span<const SettingsChange> changes)
+      LOCKSTEP_THREAD_ATTRIBUTE(requires_capability(light_mutex));
+  void tell_light_trouble();
+  void tell_refused(const Error& error);
 };
 
 }  // namespace lockstep

@@ -39,9 +39,12 @@ def lines_of(path):
 
 def bounded(line, lockstep):
     if line.startswith("lockstep "):
-        if line.startswith("lockstep record "):
+        if re.match(r"lockstep (record|light)\b", line):
             # On the virtual clock nothing is lost on a slow machine, so that verify may follow.
-            line += f" --batches {NUM_BUFFERS} --sensors 'sim?realtime=false'"
+            line = re.sub(r"\s--(duration|batches)[ =]\S+", "", line)
+            line += f" --batches {NUM_BUFFERS}"
+            if "--sensors" not in line:
+                line += " --sensors 'sim?realtime=false'" + ("" if " -n " in line else " -n 4")
         return str(lockstep) + line.removeprefix("lockstep")
     line = re.sub(r"num-buffers=\d+", f"num-buffers={NUM_BUFFERS}", line)
     if "num-buffers=" not in line:

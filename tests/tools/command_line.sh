@@ -157,6 +157,115 @@ full_disk_is_told() {
     says "$work/small/full.mkv" && ends_with 0 "$lockstep" verify full.mkv --allow-missing
 }
 
+# lines_of FILE: batches in a light log.
+lines_of() { echo $(($(wc -l <"$1") - 1)); }
+
+light_is_shown_in_a_pipe() {
+  local status
+  "$lockstep" light "${simulated[@]}" -n 3 --batches 40 2>errors | cat >output
+  status=${PIPESTATUS[0]}
+  cat output errors
+  [[ $status == 0 && ! -s errors ]] && says "lockstep light   batch 39" && says "mode shared" &&
+    says "histogram" && [[ $(grep -cE '^ [0-2] ' output) == 3 ]] && ! grep -q $'\033' output
+}
+
+light_is_logged() {
+  ends_with 0 "$lockstep" light "${simulated[@]}" -n 2 --batches 25 --light-log light.csv &&
+    says "light.csv: 25 batches" && [[ $(lines_of light.csv) == 25 ]] &&
+    ends_with 0 "$lockstep" record -o lit.mkv "${simulated[@]}" -n 2 --batches 30 --light-mode shared \
+      --light-log lit.csv && [[ $(lines_of lit.csv) == 30 ]] &&
+    cmp <(head -n 1 light.csv) <(head -n 1 lit.csv) &&
+    python3 -c '
+import csv, sys
+for name in "light.csv", "lit.csv":
+    rows = list(csv.DictReader(open(name)))
+    assert [int(row["batch"]) for row in rows] == list(range(len(rows))), name
+    assert all(row["s1_state"] == "fresh" for row in rows), name
+    assert all(float(row["s1_exposure_us"]) > 0 and float(row["s1_luma"]) > 0 for row in rows), name
+    assert int(rows[-1]["s0_revision"]) > 0 and rows[-1]["uniform"] == "1", (name, rows[-1])'
+}
+
+settings_are_set() {
+  ends_with 0 "$lockstep" light "${simulated[@]}" -n 2 --batches 20 --exposure 5 --analogue-gain 2 \
+    --blue-gain 1.5 && says "mode manual" && [[ $(grep -cE ' 5.000ms +2.00 ' output) == 2 ]] &&
+    ends_with 0 "$lockstep" record -o set.mkv "${simulated[@]}" -n 2 --batches 20 --exposure 5 \
+      --light-log set.csv && [[ $(tail -n 1 set.csv) == *,5000.000,* ]]
+}
+
+bad_light_is_status_2() {
+  local bad
+  for bad in "--exposure -1" "--exposure 0" "--exposure nan" "--exposure inf" "--exposure ten" \
+    "--analogue-gain -2" "--red-gain NaN" "--mode foo" "--mode application" "--target 2" \
+    "--max-gain 0.5" "--antiflicker 55" "--leader 64" "--batches 0" "--duration nan"; do
+    # shellcheck disable=SC2086  # An option and its value.
+    ends_with 2 "$lockstep" light $bad && says "${bad%% *}" || return 1
+  done
+  ends_with 2 "$lockstep" record -o bad.mkv --exposure nan && says "--exposure" &&
+    ends_with 2 "$lockstep" record -o bad.mkv --light-mode foo && says "--light-mode" && [[ ! -e bad.mkv ]]
+}
+
+light_beyond_the_sensors_is_told() {
+  ends_with 2 "$lockstep" light "${simulated[@]}" -n 2 --analogue-gain 1000 --batches 5 && says "analogue-gain" &&
+    ends_with 2 "$lockstep" light "${simulated[@]}" -n 2 --mode follow --leader 2 --batches 5 && says "lead" &&
+    ends_with 2 "$lockstep" light --sensors "sim?no-such-option=1" && says "no-such-option" &&
+    ends_with 1 "$lockstep" light --sensors "camera:1" && says '"camera"'
+}
+
+light_log_is_checked_first() {
+  echo "mine" >kept.csv
+  ends_with 2 "$lockstep" light --light-log nowhere/x.csv && says "nowhere/x.csv" && says "No such file" &&
+    ends_with 2 "$lockstep" light --light-log kept.csv && says "--overwrite" && [[ $(cat kept.csv) == mine ]] &&
+    ends_with 2 "$lockstep" light --light-log "$work" && says "folder" &&
+    ends_with 2 "$lockstep" record -o log.mkv --light-log nowhere/x.csv && says "nowhere/x.csv" &&
+    ends_with 2 "$lockstep" record -o log.mkv --light-log log.mkv && says "the recording goes there" &&
+    [[ ! -e log.mkv ]] &&
+    ends_with 0 "$lockstep" light "${simulated[@]}" --batches 5 --light-log kept.csv --overwrite &&
+    [[ $(lines_of kept.csv) == 5 ]]
+}
+
+log_without_a_batch_is_no_file() {
+  ends_with 1 "$lockstep" light --sensors "camera:1" --light-log none.csv && [[ ! -e none.csv ]] &&
+    ends_with 1 "$lockstep" record -o none.mkv --sensors "camera:1" --light-log none.csv && [[ ! -e none.csv ]]
+}
+
+# The device that is always full does for a disk.
+full_log_is_told_and_the_stream_goes_on() {
+  ends_with 1 "$lockstep" light "${simulated[@]}" -n 2 --batches 400 --light-log /dev/full &&
+    says "write the light log /dev/full" && says "No space left" && says "batch 399" &&
+    ends_with 1 "$lockstep" record -o fulllog.mkv "${simulated[@]}" -n 2 --batches 40 --light-log /dev/full &&
+    says "write the light log /dev/full" && says "40 pictures" && [[ $(grep -c "No space left" output) == 1 ]] &&
+    ends_with 0 "$lockstep" verify fulllog.mkv --expect-batches 40
+}
+
+full_disk_ends_the_log_with_a_whole_line() {
+  ends_with 1 unshare --mount bash -c '
+    mount -t tmpfs -o size=100k lockstep-test "$2" &&
+    "$1" light --light-log "$2/full.csv" --sensors "sim?realtime=false" -n 4 --batches 1000 \
+      --sensor-width 320 --sensor-height 240
+    status=$?
+    cp "$2/full.csv" .
+    exit $status' - "$lockstep" "$work/small" && says "No space left" && says "batch 999" &&
+    [[ $(lines_of full.csv) -gt 10 && $(tail -c 1 full.csv) == "" ]] &&
+    [[ $(tail -n 1 full.csv | tr -cd , | wc -c) == $(head -n 1 full.csv | tr -cd , | wc -c) ]]
+}
+
+# interrupted_light SIGNAL: shows light until there are some lines, then sends the signal.
+interrupted_light() {
+  local pid status=0
+  "$lockstep" light --sensors sim -n 2 "${small[@]}" --light-log "light-$1.csv" >output 2>&1 &
+  pid=$!
+  for _ in {1..600}; do
+    grep -q "^batch" output && break
+    sleep 0.1
+  done
+  kill -s "$1" $pid
+  wait $pid || status=$?
+  cat output
+  [[ $status == 0 ]] && says "histogram" && [[ $(lines_of "light-$1.csv") -gt 0 ]]
+}
+
+light_has_examples() { ends_with 0 "$lockstep" light --help && says "Examples:" && says "--antiflicker 50"; }
+
 check "wrong usage ends with status 2" wrong_usage_is_status_2
 check "help and version are printed" help_and_version
 check "sensors are listed, for people and programs" sensors_are_listed
@@ -172,9 +281,25 @@ check "a recording that was cut off plays up to the cut" cut_recording_plays_up_
 check "the output is checked before anything starts" output_is_checked_first
 check "SIGINT finishes the file" interrupted INT
 check "SIGTERM finishes the file" interrupted TERM
+check "light has examples" light_has_examples
+check "light is shown in a pipe, without control sequences" light_is_shown_in_a_pipe
+check "light is logged, a line for each batch" light_is_logged
+check "settings are set" settings_are_set
+check "light that is none ends with status 2" bad_light_is_status_2
+check "light beyond what the sensors can do is told" light_beyond_the_sensors_is_told
+check "the light log is checked before anything starts" light_log_is_checked_first
+check "a light log without a batch is no file" log_without_a_batch_is_no_file
+if [[ -e /dev/full ]]; then
+  check "a full light log is told, and the stream goes on" full_log_is_told_and_the_stream_goes_on
+else
+  echo "skipped: a full light log is told (there is no /dev/full)"
+fi
+check "SIGINT ends light" interrupted_light INT
+check "SIGTERM ends light" interrupted_light TERM
 mkdir small
 if unshare --mount mount -t tmpfs -o size=200k lockstep-test "$work/small" 2>/dev/null; then
   check "a full disk is told, and the file plays" full_disk_is_told
+  check "a full disk ends the light log with a whole line" full_disk_ends_the_log_with_a_whole_line
 else
   echo "skipped: a full disk is told (this user may not mount a small one)"
 fi

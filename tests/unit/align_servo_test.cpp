@@ -176,16 +176,16 @@ class Bench {
   }
 
   void lead(std::size_t which) {
-    std::vector<AlignServo::Sensor> sensors;
+    sensors_.clear();
     for (const auto& camera : cameras)
-      sensors.push_back({&camera->clock(), camera->setup().duration, camera->plugged});
+      sensors_.push_back({&camera->clock(), camera->setup().duration, camera->plugged});
     Camera& camera = *cameras[which];
     if (!camera.setup().duration) {
-      EXPECT_EQ(servo.duration_for(which, camera.index() + 1, kFrame, sensors), std::nullopt);
+      EXPECT_EQ(servo.duration_for(which, camera.index() + 1, kFrame, sensors_), std::nullopt);
       return;
     }
     const std::int64_t index = camera.first_free();
-    const auto wanted = servo.duration_for(which, index, camera.duration(index), sensors);
+    const auto wanted = servo.duration_for(which, index, camera.duration(index), sensors_);
     if (!wanted) return;
     const auto value = static_cast<double>(wanted->count());
     EXPECT_NEAR(nearest(*camera.setup().duration, value), value, 0.51);
@@ -196,6 +196,7 @@ class Bench {
 
   World world_;
   std::mt19937_64 random_;
+  std::vector<AlignServo::Sensor> sensors_;
 };
 
 SettingRange range(double min, double step = 0, int delay = 2) { return {min, 1e9, step, delay}; }

@@ -11,7 +11,7 @@ namespace {
 
 BrightnessFilter filter_at(double value) {
   BrightnessFilter filter;
-  for (int i = 0; i < 5; ++i) filter.add(value);
+  for (int i = 0; i < 12; ++i) filter.add(value);
   return filter;
 }
 
@@ -36,6 +36,14 @@ TEST(BrightnessFilter, BelievesASmallerStepWhenTheNextReadingAgrees) {
   EXPECT_LT(*filter.value(), 0.02);
   filter.add(0.48);
   EXPECT_NEAR(*filter.value(), 0.48, 1e-12);
+}
+
+TEST(BrightnessFilter, BelievesAtOnceWhatTheNextFramesCorrectOfABigStep) {
+  BrightnessFilter filter = filter_at(0);
+  filter.add(3);
+  filter.add(3);
+  filter.add(2.6);
+  EXPECT_EQ(*filter.value(), 2.6);
 }
 
 TEST(BrightnessFilter, OneOddReadingMovesItByLittle) {

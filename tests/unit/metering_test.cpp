@@ -253,7 +253,7 @@ TEST_P(MeteringTest, AgreesWithWhatTheSimulatorExposes) {
   std::vector<std::byte> bytes(layout.size_bytes);
   const auto mean_at = [&](std::chrono::microseconds exposure) {
     SimShot shot;
-    shot.info.settings.exposure = exposure;
+    shot.settings.exposure = exposure;
     scene.draw(shot, bytes);
     return meter->measure(bytes.data()).trimmed_mean;
   };

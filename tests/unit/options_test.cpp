@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <string_view>
+#include <vector>
+
 #include "lockstep/format.h"
 #include "result_testing.h"
 
@@ -128,6 +132,27 @@ TEST(Options, SizesAreTwoSidesWithinTheLimit) {
        {std::string(""), std::string("640"), std::string("640x"), std::string("x480"),
         std::string("0x480"), std::string("640x480x1"), std::string("-1x1"), "1x" + too_much})
     EXPECT_TRUE(fails(read(text), Errc::invalid_argument, "as 1920x1080")) << text;
+}
+
+TEST(Options, SomeOfSeveralAreSeparatedByCommas) {
+  constexpr std::array<std::string_view, 3> kNames = {"red", "green", "blue"};
+  const std::pair<const char*, std::vector<bool>> spellings[] = {{"all", {true, true, true}},
+                                                                 {"none", {false, false, false}},
+                                                                 {"green", {false, true, false}},
+                                                                 {"blue,red", {true, false, true}}};
+  for (const auto& [text, named] : spellings) {
+    const SensorSpec spec = sim({{"colours", text}});
+    OptionReader options(spec);
+    EXPECT_EQ(options.some_of("colours", kNames), named) << text;
+    EXPECT_TRUE(succeeds(options.finish())) << text;
+  }
+  for (const char* text : {"", ",", "red,", "red, green", "all,red", "Red"}) {
+    const SensorSpec spec = sim({{"colours", text}});
+    OptionReader options(spec);
+    options.some_of("colours", kNames);
+    EXPECT_TRUE(fails(options.finish(), Errc::invalid_argument,
+                      "wanted all, none, or some, separated by commas, of red, green, blue"));
+  }
 }
 
 TEST(Options, NobodyAskedForListThoseThatThereAre) {

@@ -13,44 +13,12 @@
 
 #include "lockstep/memory.h"
 #include "lockstep/painted_code.h"
+#include "rig_testing.h"
 
 namespace lockstep {
 namespace {
 
-constexpr Format kSmall{PixelFormat::nv12, 160, 96, {30, 1}};
-constexpr Nanoseconds kLong = std::chrono::seconds(10);
 constexpr Nanoseconds kShort = std::chrono::milliseconds(50);
-
-RigConfig config_of(std::string_view sensors) {
-  RigConfig config;
-  auto specs = parse_sensor_list(sensors);
-  EXPECT_TRUE(specs) << (specs ? "" : specs.error().what);
-  if (specs) config.sensors = *specs;
-  return config;
-}
-
-std::string times(std::size_t count, const std::string& spec) {
-  std::string list;
-  for (std::size_t i = 0; i < count; ++i) list += (i > 0 ? ";" : "") + spec;
-  return list;
-}
-
-std::unique_ptr<Rig> started(RigConfig config, const Format& format = kSmall) {
-  auto rig = Rig::open(std::move(config));
-  EXPECT_TRUE(rig) << (rig ? "" : rig.error().what);
-  if (!rig) return nullptr;
-  auto configured = (*rig)->configure(format);
-  EXPECT_TRUE(configured) << (configured ? "" : configured.error().what);
-  auto running = (*rig)->start();
-  EXPECT_TRUE(running) << (running ? "" : running.error().what);
-  return *std::move(rig);
-}
-
-Batch next(Rig& rig) {
-  auto batch = rig.next_batch(kLong);
-  EXPECT_TRUE(batch) << (batch ? "" : batch.error().what);
-  return batch ? *std::move(batch) : Batch{};
-}
 
 std::optional<PaintedCode> code_of(const Frame& frame) {
   return read_code(luma_of(kSmall, frame.layout, {frame.pixels->data, frame.layout.size_bytes}));

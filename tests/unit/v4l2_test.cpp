@@ -6,7 +6,6 @@
 #include "result_testing.h"
 #include "sensor/backends.h"
 #include "sensor/v4l2/format.h"
-#include "sensor/v4l2/settings.h"
 #include "sensor/v4l2/timing.h"
 
 namespace lockstep {
@@ -168,17 +167,6 @@ TEST(V4l2Stamp, OnAnUnknownClockIsReplacedByTheTimeOfArrival) {
     EXPECT_EQ(stamp.captured.since_epoch, milliseconds(9));
     EXPECT_EQ(stamp.captured.clock, Clock::monotonic);
   }
-}
-
-TEST(V4l2SettingsLog, FramesBegunBeforeAChangeDoNotHaveIt) {
-  V4l2SettingsLog log;
-  EXPECT_EQ(log.at(milliseconds(1)).revision, 0u);
-  log.add({milliseconds(5), {}, 1});
-  log.add({milliseconds(6), {}, 2});
-  EXPECT_EQ(log.at(milliseconds(4)).revision, 0u);
-  EXPECT_EQ(log.at(milliseconds(5)).revision, 1u);
-  EXPECT_EQ(log.at(milliseconds(9)).revision, 2u);
-  EXPECT_EQ(log.at(milliseconds(10)).revision, 2u);
 }
 
 }  // namespace

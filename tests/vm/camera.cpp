@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <fstream>
 
 #include "support/unique_fd.h"
 
@@ -28,23 +29,46 @@ Rgb from_yuv(int luma, int u, int v) {
           clamped(y + 2.018 * (u - 128))};
 }
 
-}  // namespace
-
-void set_control(const std::string& device, const std::string& name, int value) {
+// Calls `act` with the device and the id of its control.
+template <typename Act>
+void with_control(const std::string& device, const std::string& name, Act act) {
   UniqueFd fd(open(device.c_str(), O_RDWR | O_CLOEXEC));
   ASSERT_TRUE(fd) << device << ": " << strerror(errno);
   v4l2_query_ext_ctrl query{};
   query.id = V4L2_CTRL_FLAG_NEXT_CTRL;
   while (ioctl(fd.get(), VIDIOC_QUERY_EXT_CTRL, &query) == 0) {
-    if (name == query.name) {
-      v4l2_control control{query.id, value};
-      EXPECT_EQ(ioctl(fd.get(), VIDIOC_S_CTRL, &control), 0) << name << ": " << strerror(errno);
-      return;
-    }
+    if (name == query.name) return act(fd.get(), query.id);
     query.id |= V4L2_CTRL_FLAG_NEXT_CTRL;
   }
   FAIL() << device << " has no control " << name;
 }
+
+void write_to(const char* path, const char* text) {
+  std::ofstream file(path);
+  file << text << std::flush;
+  EXPECT_TRUE(file) << path;
+}
+
+}  // namespace
+
+void set_control(const std::string& device, const std::string& name, int value) {
+  with_control(device, name, [&](int fd, std::uint32_t id) {
+    v4l2_control control{id, value};
+    EXPECT_EQ(ioctl(fd, VIDIOC_S_CTRL, &control), 0) << name << ": " << strerror(errno);
+  });
+}
+
+int get_control(const std::string& device, const std::string& name) {
+  v4l2_control control{};
+  with_control(device, name, [&](int fd, std::uint32_t id) {
+    control.id = id;
+    EXPECT_EQ(ioctl(fd, VIDIOC_G_CTRL, &control), 0) << name << ": " << strerror(errno);
+  });
+  return control.value;
+}
+
+void unplug_all() { write_to("/sys/bus/platform/drivers/vivid/unbind", "vivid.0"); }
+void plug_in_all() { write_to("/sys/bus/platform/drivers/vivid/bind", "vivid.0"); }
 
 Result<std::unique_ptr<Camera>> Camera::start(const std::string& name, const Config& config) {
   auto spec = parse_sensor_spec(name);

@@ -17,6 +17,13 @@ namespace lockstep {
 /// Buttons take any value. EXPECTs that it works.
 void set_control(const std::string& device, const std::string& name, int value);
 
+/// The value of a control of a simulated camera. EXPECTs that there is one.
+int get_control(const std::string& device, const std::string& name);
+
+/// All simulated cameras are one device to the kernel: they go together, and come back together, as they are at first.
+void unplug_all();
+void plug_in_all();
+
 /// One sensor with arenas of its own, as a rig would run it.
 class Camera {
  public:

@@ -187,16 +187,5 @@ TEST(V4l2Lent, AllOfThemComeBackFromAnyThread) {
   EXPECT_EQ(seen.size(), Camera::kArenas);
 }
 
-TEST(V4l2Settings, ThatTheDeviceDoesNotHaveAreNotSupported) {
-  auto camera = Camera::start(kName, kFast);
-  ASSERT_TRUE(succeeds(camera));
-  const auto exposure = SettingsChange().set(Setting::exposure, std::chrono::milliseconds(5));
-  EXPECT_TRUE(fails((*camera)->sensor().write(exposure, 1, monotonic_now()), Errc::not_supported,
-                    "/dev/video0"));
-  const auto gain = SettingsChange().set(Setting::analogue_gain, 2);
-  EXPECT_TRUE(fails((*camera)->sensor().write(gain, 1, monotonic_now()), Errc::not_supported,
-                    "/dev/video0"));
-}
-
 }  // namespace
 }  // namespace lockstep

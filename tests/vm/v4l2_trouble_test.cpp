@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <thread>
 
 #include "camera.h"
@@ -33,16 +32,6 @@ std::size_t num_open_fds() {
     ++count;
   return count;
 }
-
-void write_to(const char* path, const char* text) {
-  std::ofstream file(path);
-  file << text << std::flush;
-  EXPECT_TRUE(file) << path;
-}
-
-// All simulated cameras are one device to the kernel: they go together, and come back together.
-void unplug_all() { write_to("/sys/bus/platform/drivers/vivid/unbind", "vivid.0"); }
-void plug_in_all() { write_to("/sys/bus/platform/drivers/vivid/bind", "vivid.0"); }
 
 // Waits for frames until the device is found to be lost.
 Error wait_for_loss(Camera& camera) {

@@ -92,6 +92,7 @@ SensorInfo SimSensor::describe() {
                      (options_.realtime ? "monotonic" : "virtual") + " clock";
   info.formats = offers();
   info.controls = controls_of(options_.settings, options_.caps);
+  info.settings = settings_caps();
   const bool fills = options_.delivery == Delivery::fill;
   info.io = {{"fill", fills, fills ? "" : "opened with delivery=lend"},
              {"lend", !fills, fills ? "opened with delivery=fill" : ""}};

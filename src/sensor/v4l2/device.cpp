@@ -2,6 +2,7 @@
 #include "sensor/v4l2/device.h"
 
 #include <fcntl.h>
+#include <linux/v4l2-subdev.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
@@ -46,6 +47,13 @@ const char* remedy(int errno_value) {
   }
 }
 
+int call_on(int fd, unsigned long request, void* argument) {
+  int result;
+  do result = ioctl(fd, request, argument);
+  while (result < 0 && errno == EINTR);
+  return result < 0 ? errno : 0;
+}
+
 Error no_v4l2_device(const std::string& path) {
   return Error{Errc::not_supported, 0, "this is no V4L2 device: " + path};
 }
@@ -82,10 +90,7 @@ Result<V4l2Device> V4l2Device::open(const std::string& path, int input) {
 }
 
 int V4l2Device::call(unsigned long request, void* argument) const {
-  int result;
-  do result = ioctl(fd_.get(), request, argument);
-  while (result < 0 && errno == EINTR);
-  return result < 0 ? errno : 0;
+  return call_on(fd_.get(), request, argument);
 }
 
 Error V4l2Device::error(int errno_value, const std::string& act) const {
@@ -97,6 +102,32 @@ Error V4l2Device::error(int errno_value, const std::string& act) const {
 std::string V4l2Device::description() const {
   return text_of(capability_.card) + " (" + text_of(capability_.driver) + ", " +
          text_of(capability_.bus_info) + ")";
+}
+
+Result<V4l2Subdevice> V4l2Subdevice::open(const std::string& path) {
+  V4l2Subdevice device;
+  device.path_ = path;
+  device.fd_ = UniqueFd(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  if (!device.fd_) {
+    Error error = system_error(errno, "open " + path);
+    error.what += remedy(error.os_error);
+    return error;
+  }
+  v4l2_subdev_format format{};
+  format.which = V4L2_SUBDEV_FORMAT_ACTIVE;
+  if (int failed = device.call(VIDIOC_SUBDEV_G_FMT, &format)) {
+    Error error = system_error(failed, "ask for the size of its frames " + path);
+    if (failed == ENOTTY || failed == EINVAL)
+      error = {Errc::not_supported, failed, "this is no V4L2 sub-device with a pad: " + path};
+    return error;
+  }
+  device.width_ = format.format.width;
+  device.height_ = format.format.height;
+  return device;
+}
+
+int V4l2Subdevice::call(unsigned long request, void* argument) const {
+  return call_on(fd_.get(), request, argument);
 }
 
 }  // namespace lockstep

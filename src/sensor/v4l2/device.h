@@ -46,4 +46,26 @@ class V4l2Device {
   std::uint32_t caps_ = 0;  // of this node, not of the whole device
 };
 
+/// An open V4L2 sub-device: the sensor behind a camera whose controls are not the camera's own.
+class V4l2Subdevice {
+ public:
+  /// \errors  not_found, permission_denied  as V4l2Device::open().
+  ///          not_supported                 it is no V4L2 sub-device, or has no pad.
+  static Result<V4l2Subdevice> open(const std::string& path);
+
+  /// As V4l2Device::call().
+  int call(unsigned long request, void* argument) const;
+
+  const std::string& path() const { return path_; }
+  /// Size of the frames at its first pad, which its timing counts in.
+  std::uint32_t width() const { return width_; }
+  std::uint32_t height() const { return height_; }
+
+ private:
+  UniqueFd fd_;
+  std::string path_;
+  std::uint32_t width_ = 0;
+  std::uint32_t height_ = 0;
+};
+
 }  // namespace lockstep

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <numeric>
+#include <utility>
 
 namespace lockstep {
 namespace {
@@ -76,33 +76,6 @@ std::vector<FormatOffer> sizes(const V4l2Device& device, const V4l2Fourcc& fourc
   return entry.index == 0 && found.empty() ? present_size(device, fourcc) : found;
 }
 
-bool holds_one_number(const v4l2_query_ext_ctrl& control) {
-  if (control.flags & (V4L2_CTRL_FLAG_DISABLED | V4L2_CTRL_FLAG_WRITE_ONLY)) return false;
-  if (control.nr_of_dims > 0) return false;
-  switch (control.type) {
-    case V4L2_CTRL_TYPE_INTEGER:
-    case V4L2_CTRL_TYPE_INTEGER64:
-    case V4L2_CTRL_TYPE_BOOLEAN:
-    case V4L2_CTRL_TYPE_MENU:
-    case V4L2_CTRL_TYPE_INTEGER_MENU:
-    case V4L2_CTRL_TYPE_BITMASK:
-      return true;
-    default:
-      return false;
-  }
-}
-
-std::int64_t value_of(const V4l2Device& device, const v4l2_query_ext_ctrl& control) {
-  v4l2_ext_control value{};
-  value.id = control.id;
-  v4l2_ext_controls one{};
-  one.which = V4L2_CTRL_WHICH_CUR_VAL;
-  one.count = 1;
-  one.controls = &value;
-  if (device.call(VIDIOC_G_EXT_CTRLS, &one)) return control.default_value;
-  return control.type == V4L2_CTRL_TYPE_INTEGER64 ? value.value64 : value.value;
-}
-
 }  // namespace
 
 std::vector<V4l2Fourcc> offered_fourccs(const V4l2Device& device) {
@@ -132,17 +105,10 @@ std::vector<FormatOffer> v4l2_offers(const V4l2Device& device,
   return offers;
 }
 
-std::vector<ControlInfo> v4l2_controls(const V4l2Device& device) {
+std::vector<ControlInfo> v4l2_controls(const V4l2Call& call) {
   std::vector<ControlInfo> controls;
-  v4l2_query_ext_ctrl query{};
-  query.id = V4L2_CTRL_FLAG_NEXT_CTRL;
-  while (!device.call(VIDIOC_QUERY_EXT_CTRL, &query)) {
-    if (holds_one_number(query))
-      controls.push_back({std::string(query.name, strnlen(query.name, sizeof query.name)),
-                          query.minimum, query.maximum, static_cast<std::int64_t>(query.step),
-                          value_of(device, query)});
-    query.id |= V4L2_CTRL_FLAG_NEXT_CTRL;
-  }
+  for (V4l2Control& one : find_v4l2_controls(call))
+    controls.push_back({std::move(one.name), one.min, one.max, one.step, one.value});
   return controls;
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "lockstep/sensor.h"
+#include "sensor/v4l2/controls.h"
 #include "sensor/v4l2/device.h"
 #include "sensor/v4l2/format.h"
 
@@ -16,8 +17,8 @@ std::vector<V4l2Fourcc> offered_fourccs(const V4l2Device& device);
 std::vector<FormatOffer> v4l2_offers(const V4l2Device& device,
                                      const std::vector<V4l2Fourcc>& fourccs);
 
-/// Its controls that hold one number, as they are now.
-std::vector<ControlInfo> v4l2_controls(const V4l2Device& device);
+/// The controls of a node that hold one number, as they are now.
+std::vector<ControlInfo> v4l2_controls(const V4l2Call& call);
 
 /// Which I/O its driver has. Frees the device's buffers: not for the fd that streams.
 std::vector<IoInfo> v4l2_io(const V4l2Device& device);

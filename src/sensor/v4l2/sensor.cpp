@@ -37,6 +37,7 @@ struct Options {
   std::optional<v4l2_memory> io;  // nothing: the best that works
   int input = V4l2Device::kInputAsItIs;
   std::optional<V4l2Fourcc> fourcc;  // nothing: the first that lies as wanted
+  V4l2SettingsOptions settings;
 };
 
 Result<Options> read_options(const SensorSpec& spec) {
@@ -51,6 +52,7 @@ Result<Options> read_options(const SensorSpec& spec) {
                                  std::nullopt);
   options.input = static_cast<int>(reader.integer("input", 0, 255, V4l2Device::kInputAsItIs));
   const std::string fourcc = reader.text("fourcc", "");
+  options.settings = read_v4l2_settings_options(reader, spec);
   if (auto read = reader.finish(); !read) return std::move(read).error();
   if (fourcc.empty()) return options;
 
@@ -70,13 +72,46 @@ std::size_t min_queued(const V4l2Device& device) {
   return static_cast<std::size_t>(control.value);
 }
 
+// Of the node whose controls are the settings.
+V4l2FrameSize frame_size(const V4l2Device& device, const V4l2Subdevice* subdevice) {
+  if (subdevice) return {subdevice->width(), subdevice->height()};
+  v4l2_format format{};
+  format.type = device.buffer_type();
+  if (device.call(VIDIOC_G_FMT, &format)) return {};
+  if (device.multiplanar()) return {format.fmt.pix_mp.width, format.fmt.pix_mp.height};
+  return {format.fmt.pix.width, format.fmt.pix.height};
+}
+
+Result<std::optional<V4l2Subdevice>> open_subdevice(const V4l2SettingsOptions& options) {
+  if (options.subdevice.empty()) return std::optional<V4l2Subdevice>();
+  auto subdevice = V4l2Subdevice::open(options.subdevice);
+  if (!subdevice) return std::move(subdevice).error();
+  return std::optional(*std::move(subdevice));
+}
+
+// Refers to what it is made of.
+V4l2Node node_of(const V4l2Device& device, const V4l2Subdevice* subdevice) {
+  if (subdevice)
+    return {[subdevice](unsigned long request, void* argument) {
+              return subdevice->call(request, argument);
+            },
+            subdevice->path()};
+  return {
+      [&device](unsigned long request, void* argument) { return device.call(request, argument); },
+      device.path()};
+}
+
 class V4l2Sensor final : public Sensor {
  public:
   V4l2Sensor(SensorSpec spec, Options options, V4l2Device device)
       : spec_(std::move(spec)),
-        options_(options),
+        options_(std::move(options)),
         identity_(device.description()),
-        device_(std::move(device)) {}
+        device_(std::move(device)),
+        settings_(options_.settings) {}
+
+  /// Opens the sub-device if one is named, and finds what is to be set.
+  Result<void> find_settings();
 
   SensorInfo describe() override;
   Result<SensorStream> configure(const Format& format, const Layout& wanted,
@@ -88,7 +123,7 @@ class V4l2Sensor final : public Sensor {
   void stop() override;
   Result<void> restart() override;
   int readable_fd() const override;
-  SettingsCaps settings_caps() const override { return {}; }
+  SettingsCaps settings_caps() const override { return settings_.caps(); }
   Result<SettingsChange> write(const SettingsChange& change, std::optional<std::uint32_t> completes,
                                Nanoseconds now) override;
 
@@ -109,20 +144,23 @@ class V4l2Sensor final : public Sensor {
   Result<void> reopen();
   Result<void> check_identity(const V4l2Device& device) const;
   Result<void> watch_device();
+  V4l2Node settings_node() const;
   Delivered deliver(const V4l2Buffers::Filled& filled);
   Error lost(const Error& cause);
   void let_go();
 
   const SensorSpec spec_;
   const Options options_;
-  const std::string identity_;        // of the device that was opened
-  std::optional<V4l2Device> device_;  // nothing while lost
+  const std::string identity_;              // of the device that was opened
+  std::optional<V4l2Device> device_;        // nothing while lost
+  std::optional<V4l2Subdevice> subdevice_;  // likewise, and where none is named
   std::optional<Setup> setup_;
   std::vector<SlotView> slots_;
   std::optional<V4l2Buffers> buffers_;  // refers to device_: goes before it
   UniqueFd ready_;                      // epoll: the device, from the first slot queued on
   bool device_watched_ = false;
   V4l2Sequence sequence_;
+  V4l2Settings settings_;
 };
 
 SensorInfo V4l2Sensor::describe() {
@@ -137,9 +175,28 @@ SensorInfo V4l2Sensor::describe() {
   info.description = device->description();
   info.formats = v4l2_offers(
       *device, options_.fourcc ? std::vector{*options_.fourcc} : offered_fourccs(*device));
-  info.controls = v4l2_controls(*device);
   info.io = v4l2_io(*device);
+  const auto opened = open_subdevice(options_.settings);
+  const V4l2Subdevice* subdevice = opened && *opened ? &**opened : nullptr;
+  const V4l2Node node = node_of(*device, subdevice);
+  info.controls = v4l2_controls(node.call);
+  V4l2Settings settings(options_.settings);
+  auto found =
+      opened ? settings.find(node, frame_size(*device, subdevice)) : Result<void>(opened.error());
+  info.settings = settings.caps();
+  if (!found) info.settings.missing = found.error().what;
   return info;
+}
+
+V4l2Node V4l2Sensor::settings_node() const {
+  return node_of(*device_, subdevice_ ? &*subdevice_ : nullptr);
+}
+
+Result<void> V4l2Sensor::find_settings() {
+  auto subdevice = open_subdevice(options_.settings);
+  if (!subdevice) return std::move(subdevice).error();
+  subdevice_ = *std::move(subdevice);
+  return settings_.find(settings_node(), frame_size(*device_, subdevice_ ? &*subdevice_ : nullptr));
 }
 
 Result<V4l2Fourcc> V4l2Sensor::choose_fourcc(const Format& format) const {
@@ -180,6 +237,9 @@ Result<SensorStream> V4l2Sensor::configure(const Format& format, const Layout& w
   if (!device_) return lost(kNoDevice);
   auto setup = set_up(format, wanted, slot_kind);
   if (!setup) return std::move(setup).error();
+  if (auto found = find_settings(); !found) return std::move(found).error();
+  if (auto restored = settings_.restore(settings_node()); !restored)
+    return std::move(restored).error();
   setup_ = *std::move(setup);
   return setup_->stream;
 }
@@ -268,6 +328,7 @@ Error V4l2Sensor::lost(const Error& cause) {
 void V4l2Sensor::let_go() {
   ready_.reset();
   buffers_.reset();
+  subdevice_.reset();
   device_.reset();
 }
 
@@ -307,6 +368,8 @@ Result<void> V4l2Sensor::reopen() {
                  "go on with " + to_string(setup_->format) +
                      ": the device came back with another layout or I/O: " + spec_.device};
   setup_ = *std::move(setup);
+  if (auto found = find_settings(); !found) return found;
+  if (auto restored = settings_.restore(settings_node()); !restored) return restored;
   if (auto requested = request_buffers(); !requested) return requested;
   return start();
 }
@@ -316,10 +379,9 @@ int V4l2Sensor::readable_fd() const { return ready_.get(); }
 Result<SettingsChange> V4l2Sensor::write(const SettingsChange& change, std::optional<std::uint32_t>,
                                          Nanoseconds) {
   if (!device_) return lost(kNoDevice);
-  Settings settings;
-  apply_to(settings, change);
-  if (auto applied = apply_v4l2_settings(*device_, settings); !applied) return applied.error();
-  return change;
+  auto taken = settings_.write(settings_node(), change);
+  if (!taken && taken.error().code == Errc::device_lost) return lost(taken.error());
+  return taken;
 }
 
 // "/dev/video10" after "/dev/video9".
@@ -343,7 +405,9 @@ class V4l2Backend final : public SensorBackend {
   std::string_view name() const override { return "v4l2"; }
   std::string_view description() const override {
     return "cameras of the Linux kernel, as in v4l2:/dev/video0; options "
-           "io=auto|dmabuf|userptr|mmap, input=NUMBER, fourcc=NAME";
+           "io=auto|dmabuf|userptr|mmap, input=NUMBER, fourcc=NAME, subdev=DEVICE, and for each "
+           "setting as in analogue-gain-control=NAME, -unity=VALUE, -db=STEP, -reciprocal=VALUE, "
+           "-delay=EXPOSURES";
   }
   std::vector<std::string> list() const override {
     std::vector<std::string> names;
@@ -357,8 +421,9 @@ class V4l2Backend final : public SensorBackend {
     if (!options) return std::move(options).error();
     auto device = V4l2Device::open(spec.device, options->input);
     if (!device) return std::move(device).error();
-    return std::unique_ptr<Sensor>(
-        std::make_unique<V4l2Sensor>(spec, *options, *std::move(device)));
+    auto sensor = std::make_unique<V4l2Sensor>(spec, *std::move(options), *std::move(device));
+    if (auto found = sensor->find_settings(); !found) return std::move(found).error();
+    return std::unique_ptr<Sensor>(std::move(sensor));
   }
 
  private:

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: MIT
+#include "core/settings_controller.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "core/settings_state.h"
+
+namespace lockstep {
+namespace {
+
+// Exposures that a frame may come late by and still be told what it was made with.
+constexpr std::int64_t kRemembered = 2 * kMaxControlDelay;
+
+}  // namespace
+
+SettingsController::SettingsController(std::vector<SettingsCaps> caps, Nanoseconds frame_period,
+                                       std::uint32_t latest_revision)
+    : state_(std::make_unique<State>(std::move(caps), frame_period)) {
+  state_->latest = latest_revision;
+}
+
+SettingsController::~SettingsController() = default;
+SettingsController::SettingsController(SettingsController&&) noexcept = default;
+SettingsController& SettingsController::operator=(SettingsController&&) noexcept = default;
+
+// --- Asking ---
+
+Result<std::uint32_t> SettingsController::request(std::span<const SettingsChange> changes,
+                                                  std::span<const std::string> names) {
+  State& state = *state_;
+  const std::size_t num_sensors = state.sensors.size();
+  if (changes.size() != 1 && changes.size() != num_sensors)
+    return Error{Errc::invalid_argument, 0,
+                 "settings for " + std::to_string(changes.size()) +
+                     " sensors, wanted 1 for all or " + std::to_string(num_sensors)};
+  const bool for_all = changes.size() == 1;
+  bool any = changes[0].empty() && for_all;
+  for (std::size_t i = 0; i < num_sensors; ++i) {
+    SettingsChange possible = changes[for_all ? 0 : i];
+    // What is for all is for those that have it.
+    for (const Setting setting : kSettings)
+      if (for_all && !state.caps[i][setting]) possible[setting].reset();
+    any = any || !possible.empty() || !for_all;
+    if (auto valid = check(possible, state.caps[i]); !valid) {
+      Error error = valid.error();
+      error.what = "set sensor " + std::to_string(i) + " (" + names[i] + "): " + error.what;
+      return error;
+    }
+  }
+  if (!any)
+    return Error{Errc::not_supported, 0,
+                 "set " + to_string(changes[0]) + ": no sensor has a control for it"};
+  const std::uint32_t revision = ++state.latest;
+  for (std::size_t i = 0; i < num_sensors; ++i) state.expand(i, changes[for_all ? 0 : i], revision);
+  state.unscheduled.push_back(revision);
+  return revision;
+}
+
+// What one sensor has to be written for a revision, by how long it takes.
+void SettingsController::State::expand(std::size_t index, const SettingsChange& change,
+                                       std::uint32_t revision) {
+  SensorSettings& sensor = sensors[index];
+  std::string lacks;
+  SettingsChange news;
+  for (const Setting setting : kSettings) {
+    if (!change[setting]) continue;
+    const auto& range = caps[index][setting];
+    if (!range) {
+      lacks += (lacks.empty() ? "" : ", ") + std::string(to_string(setting));
+      sensor.log.ask(setting, revision);
+      continue;
+    }
+    const double value = nearest(*range, *change[setting]);
+    if (sensor.asked[setting] == value) continue;
+    news[setting] = value;
+    // Of what is asked while it is lost the first and, once it is back, the last.
+    if (!sensor.missed[setting]) sensor.log.ask(setting, revision);
+  }
+  if (!lacks.empty() && !std::exchange(sensor.told_lacks, true))
+    complaints.push_back(
+        {index,
+         {Errc::not_supported, 0,
+          "no control of " + lacks +
+              (caps[index].missing.empty() ? "" : " (" + caps[index].missing + ")")}});
+  sensor.asked.merge(news);
+  apply_to(wanted[index], news);
+  if (news[Setting::frame_duration]) {
+    nominal = Nanoseconds(std::llround(*news[Setting::frame_duration]));
+    if (servo) servo->set_nominal(nominal);
+  }
+  if (!sensor.active) {
+    sensor.missed.merge(news);
+    return;
+  }
+  add_pending(index, news, revision);
+}
+
+void SettingsController::State::add_pending(std::size_t index, const SettingsChange& news,
+                                            std::uint32_t revision) {
+  SensorSettings& sensor = sensors[index];
+  const std::size_t before = sensor.pending.size();
+  for (int delay = kMaxControlDelay; delay >= 0; --delay) {
+    SettingsChange part;
+    for (const Setting setting : kSettings)
+      if (news[setting] && caps[index][setting]->delay == delay) part[setting] = news[setting];
+    if (!part.empty()) sensor.pending.push_back({revision, part, delay, kAtOnce, 0});
+  }
+  if (sensor.pending.size() == before) sensor.pending.push_back({revision, {}, 0, kAtOnce, 0});
+}
+
+// --- What drivers did ---
+
+void SettingsController::written(const Write& write, const Result<SettingsChange>& taken,
+                                 Nanoseconds begun, Nanoseconds done) {
+  State& state = *state_;
+  SensorSettings& sensor = state.sensors[write.sensor];
+  sensor.write_takes += (done - begun - sensor.write_takes) / 8;
+  if (!taken && taken.error().code == Errc::device_lost) {
+    sensor.missed.merge(write.change);
+    return;
+  }
+  if (!taken) {
+    state.refuse(write.sensor, write, taken.error());
+    return;
+  }
+  for (const Setting setting : kSettings) {
+    const auto& asked = write.change[setting];
+    if (!asked && !(*taken)[setting]) continue;
+    SettingsLog::Entry entry;
+    entry.value = (*taken)[setting].value_or(asked.value_or(0));
+    entry.revision = write.revision;
+    entry.begun = begun;
+    entry.done = done;
+    entry.placed = !state.streaming;
+    state.take_up(write, setting, entry);
+  }
+  state.place(sensor, write.sensor);
+}
+
+// One value that a driver took, or changed by itself where another asks for it, as with exposures that a shorter frame
+// makes shorter.
+void SettingsController::State::take_up(const Write& write, Setting setting,
+                                        SettingsLog::Entry entry) {
+  SensorSettings& sensor = sensors[write.sensor];
+  const auto& asked = write.change[setting];
+  if (asked && write.revision == 0) {
+    sensor.log.add_nudge(setting, entry);
+    return;
+  }
+  // A driver may round somewhat more than it says it does.
+  const auto& range = caps[write.sensor][setting];
+  const double wanted_value = asked.value_or(sensor.asked[setting].value_or(entry.value));
+  const double rounding = std::max(range ? range->step : 0, 0.01 * wanted_value);
+  entry.met = std::abs(entry.value - wanted_value) <= rounding;
+  if (asked)
+    sensor.log.add(setting, entry);
+  else
+    sensor.log.add_nudge(setting, entry);
+  const auto change = SettingsChange().set(setting, entry.value);
+  apply_to(wanted[write.sensor], change);
+  if (entry.met) return;
+  sensor.asked[setting].reset();
+  complaints.push_back({write.sensor,
+                        {Errc::invalid_argument, 0,
+                         "set " + to_string(SettingsChange().set(setting, wanted_value)) +
+                             ", the driver took " + to_string(change)}});
+}
+
+void SettingsController::State::refuse(std::size_t index, const Write& write, const Error& error) {
+  SensorSettings& sensor = sensors[index];
+  if (write.revision == 0) return;  // A nudge: the next frame tries again.
+  for (const Setting setting : kSettings) {
+    if (!write.change[setting]) continue;
+    sensor.log.refuse(setting, write.revision);
+    sensor.asked[setting].reset();
+  }
+  complaints.push_back({index, error});
+}
+
+// Where the clock runs, tells which exposures the last writes took effect between.
+void SettingsController::State::place(SensorSettings& sensor, std::size_t index) {
+  if (!sensor.clock || !sensor.clock->started()) return;
+  sensor.log.place([&](Setting setting, SettingsLog::Entry& entry) {
+    const auto& range = caps[index][setting];
+    const int delay = range ? range->delay : 0;
+    const Nanoseconds around = guard(sensor);
+    entry.earliest = sensor.clock->next_after(entry.begun - around) + delay;
+    entry.from = sensor.clock->next_after(entry.done + sensor.most_lag + around) + delay;
+    if (setting != Setting::frame_duration || entry.earliest == entry.from) return;
+    const double before =
+        static_cast<double>(sensor.log.duration_at(entry.earliest - 1, sensor.duration).count());
+    sensor.clock->disturb(Nanoseconds(std::llround(std::abs(entry.value - before))));
+  });
+}
+
+// --- What frames tell ---
+
+SettingsController::Exposed SettingsController::exposed(std::size_t index, Nanoseconds captured,
+                                                        ReferencePoint reference,
+                                                        const Settings& reported) {
+  State& state = *state_;
+  SensorSettings& sensor = state.sensors[index];
+  if (state.caps[index].reports && reported.frame_duration > Nanoseconds(0) &&
+      sensor.log.duration_at(SettingsLog::kAlways, Nanoseconds(0)) == Nanoseconds(0))
+    sensor.duration = reported.frame_duration;
+  const bool starts = reference == ReferencePoint::start_of_exposure;
+  // An exposure and a readout lie between, each of a frame period at most.
+  sensor.lag = starts ? Nanoseconds(0) : state.period;
+  sensor.most_lag = 2 * sensor.lag;
+  Exposed exposed;
+  exposed.index = sensor.clock->observe(captured);
+  state.place(sensor, index);
+  if (starts) sensor.log.witness(exposed.index, captured, state.guard(sensor) / 2);
+  const auto verdict = sensor.log.at(exposed.index, state.due_at(sensor, exposed.index), reported);
+  exposed.settings = verdict.settings;
+  exposed.revision = verdict.revision;
+  exposed.state = verdict.state;
+  sensor.servo_due = state.servo.has_value();
+  sensor.log.forget_before(exposed.index - kRemembered);
+  return exposed;
+}
+
+// The newest revision that an exposure may be expected to have.
+std::uint32_t SettingsController::State::due_at(const SensorSettings& sensor,
+                                                std::int64_t index) const {
+  std::uint32_t newest = 0;
+  for (const Due& one : due)
+    if (one.instant == kAtOnce || !sensor.offset || one.instant <= index - *sensor.offset)
+      newest = one.revision;
+  return newest;
+}
+
+void SettingsController::left_together(std::span<const std::optional<std::int64_t>> indexes) {
+  State& state = *state_;
+  // The step that most sensors agree on; where they differ one lost or gained a frame on the others.
+  std::vector<std::int64_t> candidates;
+  for (std::size_t i = 0; i < indexes.size(); ++i)
+    if (indexes[i] && state.sensors[i].offset)
+      candidates.push_back(*indexes[i] - *state.sensors[i].offset);
+  std::sort(candidates.begin(), candidates.end());
+  std::int64_t instant = state.instant ? *state.instant + 1 : 0;
+  std::size_t most = 0;
+  for (std::size_t first = 0; first < candidates.size();) {
+    const std::size_t last = static_cast<std::size_t>(
+        std::upper_bound(candidates.begin(), candidates.end(), candidates[first]) -
+        candidates.begin());
+    if (last - first > most && (!state.instant || candidates[first] > *state.instant)) {
+      most = last - first;
+      instant = candidates[first];
+    }
+    first = last;
+  }
+  state.instant = instant;
+  for (std::size_t i = 0; i < indexes.size(); ++i)
+    if (indexes[i]) state.sensors[i].offset = *indexes[i] - instant;
+  while (state.due.size() > 1 && state.due[1].instant < instant - kRemembered)
+    state.due.erase(state.due.begin());
+}
+
+// --- Life ---
+
+void SettingsController::restart() {
+  State& state = *state_;
+  state.streaming = false;
+  state.instant.reset();
+  state.last_due = kAtOnce;
+  if (!state.due.empty()) state.due = {{state.due.back().revision, kAtOnce}};
+  for (SensorSettings& sensor : state.sensors) {
+    sensor.clock.emplace([&log = sensor.log, &otherwise = sensor.duration](std::int64_t index) {
+      return log.duration_at(index, otherwise);
+    });
+    sensor.offset.reset();
+    sensor.active = true;
+    sensor.servo_due = false;
+    sensor.log.settle();
+    state.take_up_missed(static_cast<std::size_t>(&sensor - state.sensors.data()));
+    for (PendingSettings& pending : sensor.pending) pending.instant = kAtOnce;
+  }
+}
+
+void SettingsController::begin() { state_->streaming = true; }
+
+void SettingsController::lost(std::size_t index) {
+  SensorSettings& sensor = state_->sensors[index];
+  sensor.active = false;
+  sensor.offset.reset();
+  sensor.servo_due = false;
+}
+
+void SettingsController::back(std::size_t index) {
+  State& state = *state_;
+  SensorSettings& sensor = state.sensors[index];
+  sensor.active = true;
+  if (sensor.clock) sensor.clock->restart();
+  sensor.log.settle();
+  state.take_up_missed(index);
+}
+
+// What was asked of a sensor while it was lost, in one go under the newest revision.
+void SettingsController::State::take_up_missed(std::size_t index) {
+  SensorSettings& sensor = sensors[index];
+  const SettingsChange missed = std::exchange(sensor.missed, {});
+  if (missed.empty()) return;
+  for (const Setting setting : kSettings)
+    if (missed[setting]) sensor.log.ask(setting, latest);
+  add_pending(index, missed, latest);
+}
+
+void SettingsController::set_aligned(bool aligned) {
+  State& state = *state_;
+  if (aligned == state.servo.has_value()) return;
+  if (aligned)
+    state.servo.emplace(state.sensors.size(), state.nominal);
+  else
+    state.servo.reset();
+}
+
+const std::vector<SettingsCaps>& SettingsController::caps() const { return state_->caps; }
+
+const std::vector<Settings>& SettingsController::wanted() const { return state_->wanted; }
+
+std::uint32_t SettingsController::latest_revision() const { return state_->latest; }
+
+std::uint64_t SettingsController::late_writes() const { return state_->late_writes; }
+
+std::vector<SettingsController::Complaint> SettingsController::take_complaints() {
+  return std::exchange(state_->complaints, {});
+}
+
+}  // namespace lockstep

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <limits>
+#include <vector>
+
+#include "lockstep/settings.h"
+#include "lockstep/time.h"
+
+namespace lockstep {
+
+/// What one sensor was asked and written, and what of that holds for which of its exposures. Pure.
+///
+/// Where the sensor reports, its own word counts; elsewhere it is reckoned from the writes' times.
+class SettingsLog {
+ public:
+  /// Before any exposure.
+  static constexpr std::int64_t kAlways = std::numeric_limits<std::int64_t>::min();
+
+  /// One value of one setting that the driver took.
+  struct Entry {
+    double value = 0;
+    std::uint32_t revision = 0;  ///< Which asked for it.
+    bool met = true;             ///< Whether the value is what was asked for, rounding aside.
+    Nanoseconds begun{0};        ///< When the write was begun, and done.
+    Nanoseconds done{0};
+    bool placed = false;              ///< Whether the two below are known yet.
+    std::int64_t earliest = kAlways;  ///< Exposures before this one certainly do not have it.
+    std::int64_t from = kAlways;      ///< This one and those after it certainly do.
+  };
+
+  /// What an exposure was made with.
+  struct Verdict {
+    Settings settings;
+    std::uint32_t revision = 0;
+    SettingsState state = SettingsState::unknown;
+  };
+
+  explicit SettingsLog(const SettingsCaps& caps) : caps_(caps) {}
+
+  /// A revision asks for a value of this setting, whether the sensor has it or not.
+  void ask(Setting setting, std::uint32_t revision);
+  /// The driver did not take it.
+  void refuse(Setting setting, std::uint32_t revision);
+  /// What the driver took.
+  void add(Setting setting, const Entry& entry);
+  /// A change that nobody asked for by a revision: holds under the one before.
+  void add_nudge(Setting setting, Entry entry);
+
+  /// Tells of each entry that is not placed yet between which exposures it took effect.
+  void place(const std::function<void(Setting, Entry&)>& placed);
+  /// An exposure was seen to begin at `start`, to within `around`: whatever was foretold, a write that may have come
+  /// before it may hold from it on, and one that may have come after it may not.
+  void witness(std::int64_t index, Nanoseconds start, Nanoseconds around);
+  /// What was written last holds for every exposure to come, which are counted anew.
+  void settle();
+
+  /// What exposure `index` was made with, where revisions after `due` are not expected yet.
+  Verdict at(std::int64_t index, std::uint32_t due, const Settings& reported) const;
+  /// The frame duration that holds for an exposure; `otherwise` where none was written.
+  Nanoseconds duration_at(std::int64_t index, Nanoseconds otherwise) const;
+
+  /// Forgets what no exposure from `index` on can have.
+  void forget_before(std::int64_t index);
+
+ private:
+  struct PerSetting {
+    std::vector<std::uint32_t> asked;    // revisions, rising
+    std::vector<std::uint32_t> refused;  // those of them that come to nothing, rising
+    std::deque<Entry> entries;           // in order of the writes
+  };
+  /// What an exposure has of one setting.
+  struct InForce {
+    double value = 0;
+    std::uint32_t revision = 0;
+    bool known = false;  // a value was written, or is reported
+    bool met = true;
+    bool certain = true;
+  };
+
+  const PerSetting& of(Setting setting) const {
+    return settings_[static_cast<std::size_t>(setting)];
+  }
+  PerSetting& of(Setting setting) { return settings_[static_cast<std::size_t>(setting)]; }
+  bool is_close(Setting setting, double a, double b) const;
+  InForce in_force(Setting setting, std::int64_t index) const;
+  bool is_refused(Setting setting, std::uint32_t revision) const;
+  void correct(InForce& in_force, Setting setting, double reported) const;
+
+  SettingsCaps caps_;
+  std::array<PerSetting, kNumSettings> settings_;
+};
+
+}  // namespace lockstep
