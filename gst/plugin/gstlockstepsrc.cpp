@@ -63,8 +63,8 @@
 
 #include <gst/video/video.h>
 
+#include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -78,6 +78,7 @@
 #include "gstlocksteplightproperties.h"
 #include "gstlocksteplightsignal.h"
 #include "gstlockstepsourcelight.h"
+#include "gstlockstepsrccaps.h"
 #include "gstlockstepsrcsettings.h"
 #include "gstlockstepstats.h"
 #include "lockstep/rig.h"
@@ -87,7 +88,6 @@ GST_DEBUG_CATEGORY_STATIC(lockstep_src_debug);
 
 namespace {
 
-using lockstep::BatchInfo;
 using lockstep::BatchWrapper;
 using lockstep::Errc;
 using lockstep::Error;
@@ -201,35 +201,9 @@ GstCaps* get_caps(GstBaseSrc* base, GstCaps* filter) {
   return gst_caps_intersect_full(filter, caps.get(), GST_CAPS_INTERSECT_FIRST);
 }
 
-// What a user expects who asks for nothing: full HD at 30 fps, or what comes nearest.
 GstCaps* fixate(GstBaseSrc* base, GstCaps* caps) {
-  constexpr int kWidth = 1920;
-  constexpr int kHeight = 1080;
-  gint64 least = G_MAXINT64;
-  GstCaps* best = nullptr;
-  for (guint i = 0; i < gst_caps_get_size(caps); ++i) {
-    GstCaps* candidate = gst_caps_copy_nth(caps, i);
-    GstStructure* structure = gst_caps_get_structure(candidate, 0);
-    gst_structure_fixate_field_nearest_int(structure, "width", kWidth);
-    gst_structure_fixate_field_nearest_int(structure, "height", kHeight);
-    gst_structure_fixate_field_nearest_fraction(structure, "framerate", 30, 1);
-    int width = 0;
-    int height = 0;
-    gst_structure_get_int(structure, "width", &width);
-    gst_structure_get_int(structure, "height", &height);
-    const gint64 distance = std::abs(gint64{width} * height - gint64{kWidth} * kHeight);
-    if (distance < least) {
-      least = distance;
-      gst_clear_caps(&best);
-      best = gst_caps_ref(candidate);
-    }
-    gst_caps_unref(candidate);
-  }
-  if (best) {
-    gst_caps_unref(caps);
-    caps = best;
-  }
-  return GST_BASE_SRC_CLASS(gst_lockstep_src_parent_class)->fixate(base, caps);
+  return GST_BASE_SRC_CLASS(gst_lockstep_src_parent_class)
+      ->fixate(base, lockstep::nearest_to_usual(caps));
 }
 
 gboolean set_caps(GstBaseSrc* base, GstCaps* caps) {

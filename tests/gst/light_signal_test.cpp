@@ -218,7 +218,7 @@ class NonsenseAnswer : public testing::TestWithParam<std::pair<const char*, cons
 
 TEST_P(NonsenseAnswer, IsToldOnceASecondAndTheLastSettingsHold) {
   const auto& [answer, text] = GetParam();
-  LightPipeline light(virtual_source("", 2, 30, "light-mode=application"));
+  LightPipeline light(virtual_source("&render=stamp", 2, 30, "light-mode=application"));
   Handler handler(light.source(), [answer = answer](const GstStructure* report) {
     return parsed(batch_of(report) < 5 ? "settings, exposure-time=4000000" : answer);
   });
@@ -275,85 +275,90 @@ TEST(LightSignal, WhatNoSensorCanDoIsSaid) {
   EXPECT_NE(warnings[0].find("no sensor has such a control"), std::string::npos) << warnings[0];
 }
 
-// On the real clock.
-std::string live_source(const std::string& more) {
-  return "lockstepsrc name=src num-sensors=2 sensors=sim?render=stamp light-mode=application " +
-         more;
-}
+// Sensors on the real clock, and a handler that works until it is woken.
+struct Live {
+  Live()
+      : pipeline(
+            "lockstepsrc name=src num-sensors=2 sensors=sim?render=stamp "
+            "light-mode=application" +
+            std::string(kSmall)),
+        handler(pipeline.source(), [this](const GstStructure* report) {
+          // It is always told of the newest batch, whatever has been skipped.
+          const auto batch = static_cast<gint64>(batch_of(report));
+          EXPECT_GT(batch, last);
+          last = batch;
+          at_work = true;
+          while (!wake) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+          at_work = false;
+          return parsed("settings, exposure-time=4000000");
+        }) {}
+  ~Live() {
+    wake = true;
+    pipeline.set_state(GST_STATE_NULL);
+  }
+
+  bool wait_until_at_work() const {
+    for (int tries = 0; tries < 4000 && !at_work; ++tries)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    return at_work;
+  }
+  bool wait_for_more_buffers(int num) {
+    return pipeline.wait_for_buffers(pipeline.num_buffers + num);
+  }
+  guint64 count(const char* field) const {
+    guint64 value = 0;
+    EXPECT_TRUE(gst_structure_get_uint64(pipeline.stats().get(), field, &value)) << field;
+    return value;
+  }
+
+  gint64 last = -1;  // of the handler's thread
+  std::atomic<bool> at_work{false};
+  std::atomic<bool> wake{false};
+  Pipeline pipeline;
+  Handler handler;
+};
 
 TEST(LightSignal, SlowHandlerDoesNotHoldUpTheStream) {
-  Pipeline pipeline(live_source("") + kSmall);
-  std::atomic<bool> asleep{false};
-  std::atomic<bool> wake{false};
-  std::atomic<guint64> last{0};
-  Handler handler(pipeline.source(), [&](const GstStructure* report) -> GstStructure* {
-    // The newest report is handed over, whatever has been skipped.
-    EXPECT_TRUE(batch_of(report) == 0 || batch_of(report) > last);
-    last = batch_of(report);
-    asleep = true;
-    while (!wake) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    return parsed("settings, exposure-time=4000000");
-  });
-  pipeline.set_state(GST_STATE_PLAYING);
-  // Twenty batches leave while one handler sleeps.
-  ASSERT_TRUE(pipeline.wait_for_buffers(20));
-  EXPECT_TRUE(asleep);
-  EXPECT_EQ(handler.num_calls, 1);
-  guint64 skipped = 0;
-  EXPECT_TRUE(gst_structure_get_uint64(pipeline.stats().get(), "light-reports-skipped", &skipped));
-  EXPECT_GE(skipped, 15u);
-  wake = true;
-  const int before = pipeline.num_buffers;
-  EXPECT_TRUE(pipeline.wait_for_buffers(before + 5));
-  guint64 revisions = 0;
-  EXPECT_TRUE(gst_structure_get_uint64(pipeline.stats().get(), "revisions", &revisions));
-  EXPECT_EQ(revisions, 1u);
+  Live live;
+  live.pipeline.set_state(GST_STATE_PLAYING);
+  ASSERT_TRUE(live.wait_until_at_work());
+  ASSERT_TRUE(live.wait_for_more_buffers(20));
+  EXPECT_TRUE(live.at_work);
+  EXPECT_EQ(live.handler.num_calls, 1);
+  EXPECT_GE(live.count("light-reports-skipped"), 15u);
+  live.wake = true;
+  ASSERT_TRUE(live.wait_for_more_buffers(5));
+  EXPECT_GT(live.handler.num_calls, 1);
+  EXPECT_EQ(live.count("revisions"), 1u);
 }
 
 TEST(LightSignal, StoppingWaitsForAHandlerAtWork) {
-  Pipeline pipeline(live_source("") + kSmall);
-  std::atomic<bool> at_work{false};
-  std::atomic<bool> returned{false};
-  Handler handler(pipeline.source(), [&](const GstStructure*) -> GstStructure* {
-    returned = false;
-    at_work = true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(300));
-    returned = true;
-    return parsed("settings, exposure-time=4000000");
-  });
   for (GstState state : {GST_STATE_READY, GST_STATE_NULL}) {
-    at_work = false;
-    pipeline.set_state(GST_STATE_PLAYING);
-    for (int tries = 0; tries < 1000 && !at_work; ++tries)
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    ASSERT_TRUE(at_work);
-    pipeline.set_state(state);
-    EXPECT_TRUE(returned);
-    const int calls = handler.num_calls;
+    Live live;
+    live.pipeline.set_state(GST_STATE_PLAYING);
+    ASSERT_TRUE(live.wait_until_at_work());
+    std::thread waker([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      live.wake = true;
+    });
+    live.pipeline.set_state(state);
+    EXPECT_TRUE(live.wake);
+    EXPECT_FALSE(live.at_work);
+    waker.join();
+    const int calls = live.handler.num_calls;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    EXPECT_EQ(handler.num_calls, calls);
+    EXPECT_EQ(live.handler.num_calls, calls);
   }
 }
 
 TEST(LightSignal, AnswerThatComesWhenTheModeHasChangedIsNotApplied) {
-  Pipeline pipeline(live_source("") + kSmall);
-  std::atomic<bool> at_work{false};
-  std::atomic<bool> wake{false};
-  Handler handler(pipeline.source(), [&](const GstStructure*) {
-    at_work = true;
-    while (!wake) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    return parsed("settings, exposure-time=4000000");
-  });
-  pipeline.set_state(GST_STATE_PLAYING);
-  ASSERT_TRUE(pipeline.wait_for_buffers(3));
-  ASSERT_TRUE(at_work);
-  gst_util_set_object_arg(G_OBJECT(pipeline.source()), "light-mode", "manual");
-  wake = true;
-  const int before = pipeline.num_buffers;
-  ASSERT_TRUE(pipeline.wait_for_buffers(before + 5));
-  guint64 revisions = 1;
-  EXPECT_TRUE(gst_structure_get_uint64(pipeline.stats().get(), "revisions", &revisions));
-  EXPECT_EQ(revisions, 0u);
+  Live live;
+  live.pipeline.set_state(GST_STATE_PLAYING);
+  ASSERT_TRUE(live.wait_until_at_work());
+  gst_util_set_object_arg(G_OBJECT(live.pipeline.source()), "light-mode", "manual");
+  live.wake = true;
+  ASSERT_TRUE(live.wait_for_more_buffers(5));
+  EXPECT_EQ(live.count("revisions"), 0u);
 }
 
 }  // namespace

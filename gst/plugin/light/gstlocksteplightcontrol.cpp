@@ -135,6 +135,8 @@ void LightControl::end() {
 Result<void> LightControl::apply_answer(std::span<const SettingsChange> answer) {
   Lock telling(telling_);
   if (!rig_ || rig_->light().mode != LightMode::application) return {};
+  // Handlers tend to answer the same over and over: that is no revision each time.
+  if (!asks_for_news(answer, rig_->settings_caps(), rig_->wanted_settings())) return {};
   if (auto revision = rig_->apply(answer); !revision) return revision.error();
   return {};
 }

@@ -100,6 +100,21 @@ Result<void> check_for_one(const SettingsChange& change, std::span<const Setting
   return {};
 }
 
+bool asks_for_news(std::span<const SettingsChange> changes, std::span<const SettingsCaps> sensors,
+                   std::span<const Settings> wanted) {
+  for (std::size_t i = 0; i < sensors.size() && !changes.empty(); ++i) {
+    const SettingsChange& change = changes[changes.size() == 1 ? 0 : i];
+    SettingsChange possible;
+    for (const Setting setting : kSettings)
+      if (const auto& range = sensors[i][setting]; range && change[setting])
+        possible.set(setting, nearest(*range, *change[setting]));
+    Settings asked = wanted[i];
+    apply_to(asked, possible);
+    if (asked != wanted[i]) return true;
+  }
+  return false;
+}
+
 Result<std::optional<WeightMap>> weight_map_of(const GValue* rows) {
   const guint num_rows = gst_value_array_get_size(rows);
   if (num_rows == 0) return std::optional<WeightMap>();

@@ -55,6 +55,10 @@ Result<void> check_for_all(const SettingsChange& change, std::span<const Setting
 Result<void> check_for_one(const SettingsChange& change, std::span<const SettingsCaps> sensors,
                            std::size_t sensor);
 
+/// Whether changes, one for all sensors or one for each, ask for anything else than what is wanted already.
+bool asks_for_news(std::span<const SettingsChange> changes, std::span<const SettingsCaps> sensors,
+                   std::span<const Settings> wanted);
+
 /// A weight map from a GstValueArray of rows, each one of numbers; nothing where the array is empty.
 /// \errors  invalid_argument  no such array, or rows of different lengths.
 Result<std::optional<WeightMap>> weight_map_of(const GValue* rows);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "gstlocksteperror.h"
+#include "gstlocksteplightplan.h"
 #include "gstlocksteplightreport.h"
 
 namespace lockstep {
@@ -20,21 +21,6 @@ gboolean first_answer(GSignalInvocationHint*, GValue* answer, const GValue* retu
 guint install_light_signal(GType element_type) {
   return g_signal_new("light", element_type, G_SIGNAL_RUN_LAST, 0, first_answer, nullptr, nullptr,
                       GST_TYPE_STRUCTURE, 1, GST_TYPE_STRUCTURE);
-}
-
-bool SignalAlgorithm::Question::is_news(std::span<const SettingsChange> changes) const {
-  if (changes.empty()) return false;
-  for (std::size_t i = 0; i < caps.size(); ++i) {
-    const SettingsChange& change = changes[changes.size() == 1 ? 0 : i];
-    SettingsChange possible;
-    for (const Setting setting : kSettings)
-      if (const auto& range = caps[i][setting]; range && change[setting])
-        possible.set(setting, nearest(*range, *change[setting]));
-    Settings asked = wanted[i];
-    apply_to(asked, possible);
-    if (asked != wanted[i]) return true;
-  }
-  return false;
 }
 
 void SignalAlgorithm::start(bool in_thread) {
@@ -66,9 +52,10 @@ std::vector<SettingsChange> SignalAlgorithm::decide(const LightReport& report) {
   if (!g_signal_has_handler_pending(element_.element, element_.signal, 0, FALSE)) return {};
   Question question;
   question.report = structure_of(report, element_.running_time(report.captured));
+  std::vector<Settings> wanted;
   for (const LightReport::PerSensor& sensor : report.sensors) {
     question.caps.push_back(*sensor.caps);
-    question.wanted.push_back(sensor.wanted);
+    wanted.push_back(sensor.wanted);
   }
   {
     std::lock_guard lock(mutex_);
@@ -79,7 +66,9 @@ std::vector<SettingsChange> SignalAlgorithm::decide(const LightReport& report) {
       return {};
     }
   }
-  return ask(question);
+  auto answer = ask(question);
+  if (!asks_for_news(answer, question.caps, wanted)) answer.clear();
+  return answer;
 }
 
 void SignalAlgorithm::run() {
@@ -102,13 +91,9 @@ std::vector<SettingsChange> SignalAlgorithm::ask(const Question& question) {
   const StructurePtr answer(returned);
   if (!answer) return {};
   auto changes = read_answer(answer.get(), question.caps);
-  if (!changes) {
-    warn(changes.error());
-    return {};
-  }
-  // Handlers tend to answer the same over and over: that is no revision each time.
-  if (!question.is_news(*changes)) return {};
-  return *std::move(changes);
+  if (changes) return *std::move(changes);
+  warn(changes.error());
+  return {};
 }
 
 // An algorithm that is wrong is so for every batch; once a second is enough to be told.

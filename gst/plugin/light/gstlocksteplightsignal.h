@@ -55,10 +55,6 @@ class SignalAlgorithm : public LightAlgorithm {
   struct Question {
     StructurePtr report;
     std::vector<SettingsCaps> caps;
-    std::vector<Settings> wanted;
-
-    // Whether a change asks for anything else than what has been asked already.
-    bool is_news(std::span<const SettingsChange> changes) const;
   };
 
   void run();
