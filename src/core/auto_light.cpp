@@ -32,6 +32,8 @@ constexpr double kMostBrighter = 32;
 constexpr double kClippedLight = 6;
 constexpr double kTooBright = 1.5;
 constexpr double kFarTooBright = 3;
+// Most of a picture's brightness that is taken for a lamp that stays.
+constexpr double kMostLamp = 0.8;
 // What the trimmed mean leaves out at the upper end.
 constexpr double kTrimmed = 0.05;
 
@@ -112,6 +114,7 @@ class Group {
   bool look(const LightReport& report);
   bool look(const LightReport::PerSensor& sensor, bool untold, View& view) const;
   double doubt_of_clipped() const;
+  double share_that_brightens() const;
   std::optional<double> wanted_total() const;
   ExposureLimits limits(const LightReport& report) const;
   double longest_exposure(const LightReport& report) const;
@@ -173,15 +176,35 @@ bool Group::look(const LightReport& report) {
     view.colour.restart();
   }
   const double doubt = doubt_of_clipped();
+  const double unclipped = share_that_brightens();
   bool any = false;
   for (View& view : views_) {
     if (view.age > 0) continue;
-    const double mean = view.mean + doubt * (kClippedLight - 1) * view.clipped;
+    const double mean = unclipped * view.mean + doubt * (kClippedLight - 1) * view.clipped;
     view.brightness.add(
         std::log2(mean / view.exposed.total() / view.brightening(view.red_gain, view.blue_gain)));
     any = true;
   }
   return any;
+}
+
+// Where pictures are too dark, what is clipped in them, a lamp, stays as it is however much brighter they become: all of
+// what is missing must come from the rest. So much of the mean is to be believed in then that target / mean does that.
+double Group::share_that_brightens() const {
+  double sum = 0;
+  double mean = 0;
+  double clipped = 0;
+  for (std::size_t i = 0; i < views_.size(); ++i) {
+    if (views_[i].age > 0) continue;
+    sum += metered_[i].weight;
+    mean += metered_[i].weight * views_[i].mean;
+    clipped += metered_[i].weight * views_[i].clipped;
+  }
+  if (!(sum > 0)) return 1;
+  mean /= sum;
+  clipped = std::min({clipped / sum, kMostLamp * config_.target, kMostLamp * mean});
+  if (mean >= config_.target) return 1;
+  return (mean - clipped) / (config_.target - clipped) * config_.target / mean;
 }
 
 // How much of what clipping may hide is to be believed in, by how bright the pictures are that came in now.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -194,6 +195,27 @@ TEST_F(LightLoop, ALampInOneViewLeavesAllSensorsTheSame) {
   tell("lamp in one view, shared: stops between sensors", spread(shared.back()));
   tell("lamp in one view, independent: stops between sensors", spread(independent.back()));
   EXPECT_GT(spread(independent.back()), 1);
+}
+
+TEST_F(LightLoop, StepsAreMetWithinTwelveFramesWithALampInViewToo) {
+  const std::vector<std::pair<std::string, std::string>> all = {
+      {"one of four", "&lamp=0;&lamp=20;&lamp=0;&lamp=0"}, {"the only one", "&lamp=20"}};
+  for (const auto& [name, lamps] : all) {
+    for (const int stops : {-4, 4}) {
+      // The middle of the range, where the rest of the picture can make up for the step.
+      std::string sensors;
+      std::istringstream each(lamps);
+      for (std::string lamp; std::getline(each, lamp, ';');)
+        sensors += (sensors.empty() ? "" : ";") + kSim + kChangeAt + lamp +
+                   "&light=" + std::to_string(-stops / 2) + "&light-stops=" + std::to_string(stops);
+      LightConfig config = light_of(LightMode::shared);
+      config.metering = average_metering();
+      const int frames = frames_to_target(run(sensors, config, kChange + 60));
+      tell("lamp in view of " + name + ", step of " + std::to_string(stops) + " stops: frames",
+           frames);
+      EXPECT_LE(frames, 12) << name << " " << stops;
+    }
+  }
 }
 
 TEST_F(LightLoop, LightsGoOffAndOn) {
