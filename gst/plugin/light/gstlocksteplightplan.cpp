@@ -68,10 +68,13 @@ Result<void> check(const SettingsChange& change) {
     SettingsCaps caps;
     for (const Setting setting : kSettings)
       caps[setting] = SettingRange{0, std::numeric_limits<double>::max()};
-    // Times are counted in 64 bits.
-    for (const Setting time : {Setting::exposure, Setting::frame_duration}) caps[time]->max = 9e18;
     return caps;
   }();
+  // The library counts time in signed 64 bits.
+  for (const Setting time : {Setting::exposure, Setting::frame_duration})
+    if (change[time] && *change[time] >= static_cast<double>(G_MAXINT64))
+      return Error{Errc::invalid_argument, 0,
+                   std::string(to_string(time)) + " of 2^63 ns or more, wanted less"};
   return check(change, any);
 }
 
