@@ -23,6 +23,10 @@ void SettingsLog::ask(Setting setting, std::uint32_t revision) {
   asked.push_back(revision);
 }
 
+void SettingsLog::withdraw(Setting setting, std::uint32_t revision) {
+  std::erase(of(setting).asked, revision);
+}
+
 void SettingsLog::refuse(Setting setting, std::uint32_t revision) {
   auto& asked = of(setting).asked;
   auto& refused = of(setting).refused;

@@ -44,6 +44,8 @@ class SettingsLog {
 
   /// A revision asks for a value of this setting, whether the sensor has it or not.
   void ask(Setting setting, std::uint32_t revision);
+  /// It is not going to be written, since a later one is for the same instant.
+  void withdraw(Setting setting, std::uint32_t revision);
   /// The driver did not take it.
   void refuse(Setting setting, std::uint32_t revision);
   /// What the driver took.

@@ -43,24 +43,54 @@ bool SettingsController::State::may_schedule() const {
 void SettingsController::State::schedule(Nanoseconds now) {
   if (unscheduled.empty() || !may_schedule()) return;
   for (const std::uint32_t revision : unscheduled) {
-    std::int64_t meets = kAtOnce;
-    if (streaming && instant) {
-      meets = std::max(*instant, last_due) + 1;
-      for (const SensorSettings& sensor : sensors) {
-        if (!sensor.active || !is_placed(sensor)) continue;
-        int delay = 0;
-        for (const PendingSettings& pending : sensor.pending)
-          if (pending.revision == revision) delay = std::max(delay, pending.delay);
-        meets = std::max(meets, next_exposure(sensor, now) + delay - *sensor.offset);
-      }
-      last_due = meets;
-    }
+    const bool at_once = !streaming || !instant;
+    const std::int64_t meets = at_once ? kAtOnce : instant_for(revision, now);
+    if (!at_once) last_due = meets;
     due.push_back({revision, meets});
     for (SensorSettings& sensor : sensors)
       for (PendingSettings& pending : sensor.pending)
         if (pending.revision == revision) pending.instant = meets;
+    if (!at_once) drop_superseded(revision, meets);
   }
   unscheduled.clear();
+}
+
+// Each revision has an instant of its own, as far as they come no faster than frames: those that do share the last one
+// that a change may take, so that none has to wait for many before it.
+std::int64_t SettingsController::State::instant_for(std::uint32_t revision, Nanoseconds now) const {
+  std::int64_t soonest = *instant + 1;
+  std::int64_t last = soonest;
+  for (std::size_t i = 0; i < sensors.size(); ++i) {
+    const SensorSettings& sensor = sensors[i];
+    if (!sensor.active || !is_placed(sensor)) continue;
+    int delay = 0;
+    for (const PendingSettings& pending : sensor.pending)
+      if (pending.revision == revision) delay = std::max(delay, pending.delay);
+    int longest = 0;
+    for (const auto& range : caps[i].ranges) longest = std::max(longest, range ? range->delay : 0);
+    const std::int64_t next = next_exposure(sensor, now) - *sensor.offset;
+    soonest = std::max(soonest, next + delay);
+    last = std::max(last, next + longest);
+  }
+  return std::max({soonest, last_due, std::min(last_due + 1, last)});
+}
+
+// What is yet to be written for the same instant and is not wanted any more.
+void SettingsController::State::drop_superseded(std::uint32_t revision, std::int64_t meets) {
+  for (SensorSettings& sensor : sensors) {
+    SettingsChange news;
+    for (const PendingSettings& pending : sensor.pending)
+      if (pending.revision == revision) news.merge(pending.change);
+    std::erase_if(sensor.pending, [&](PendingSettings& old) {
+      if (old.revision >= revision || old.instant != meets) return false;
+      for (const Setting setting : kSettings) {
+        if (!news[setting] || !old.change[setting]) continue;
+        old.change[setting].reset();
+        sensor.log.withdraw(setting, old.revision);
+      }
+      return old.change.empty();
+    });
+  }
 }
 
 // From when on it may be written.

@@ -83,6 +83,8 @@ struct SettingsController::State {
   void add_pending(std::size_t index, const SettingsChange& news, std::uint32_t revision);
   bool may_schedule() const;
   void schedule(Nanoseconds now);
+  std::int64_t instant_for(std::uint32_t revision, Nanoseconds now) const;
+  void drop_superseded(std::uint32_t revision, std::int64_t meets);
   std::optional<Nanoseconds> time_of(const SensorSettings& sensor,
                                      const PendingSettings& pending) const;
   std::optional<Nanoseconds> next_write_to(const SensorSettings& sensor) const;

@@ -267,6 +267,27 @@ TEST(SettingsController, RevisionsOnEveryFrameEachHaveAnInstantOfTheirOwn) {
   EXPECT_EQ(rig.controller().late_writes(), 0u);
 }
 
+TEST(SettingsController, RevisionsThatComeFasterThanFramesDoNotQueueUp) {
+  FakeRig rig(cameras({{2, 1}, {4, 0}}));
+  rig.start();
+  for (int n = 0; n < 3; ++n) rig.next();
+  std::uint32_t last = 0;
+  for (int n = 0; n < 100; ++n) {
+    for (int more = 0; more < 5; ++more)
+      last = rig.ask(both_of(milliseconds(1 + n % 30), 1 + more));
+    const auto batch = rig.next();
+    EXPECT_LE(says_uniform(batch), is_uniform(batch)) << n;
+    if (n < 8) continue;
+    // What was asked for last before the longest delay and a frame.
+    EXPECT_TRUE(says_uniform(batch)) << n;
+    EXPECT_GE(batch[0].said.revision, last - 5 * 6) << n;
+  }
+  // One write for each delay and frame, not five; some carry a number only.
+  EXPECT_LE(rig.camera(0).num_writes, 100 * 3);
+  for (int n = 0; n < 6; ++n) rig.next();
+  EXPECT_EQ(rig.next()[1].said.revision, last);
+}
+
 TEST(SettingsController, FreeRunningSensorsChangeWithinOneBatchToo) {
   std::vector<FakeCamera> all;
   for (const auto phase : {0, 7, 13, 19}) all.emplace_back(caps_of(2, 1), milliseconds(phase));
