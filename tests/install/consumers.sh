@@ -7,21 +7,7 @@
 # usage: consumers.sh BUILD_ROOT PREFIX    (CC, CXX: compilers; FILES: this folder)
 set -uo pipefail
 build=$(realpath "$1") prefix=$2
-failed=0
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-check() {
-  local name=$1
-  shift
-  if "$@" >"$work/log" 2>&1; then
-    echo "ok: $name"
-  else
-    echo "FAILED: $name"
-    sed 's/^/  /' "$work/log"
-    failed=1
-  fi
-}
+. "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/../support/check.sh"
 
 installs() { DESTDIR=$work/root meson install -C "$build" --no-rebuild --quiet; }
 

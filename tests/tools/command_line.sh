@@ -6,26 +6,12 @@
 # usage: command_line.sh LOCKSTEP
 set -uo pipefail
 lockstep=$(realpath "$1")
-failed=0
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/../support/check.sh"
 cd "$work" || exit 1
 
 # Small pictures, as fast as the encoder takes them.
 small=(--sensor-width 320 --sensor-height 240)
 simulated=(--sensors "sim?realtime=false" "${small[@]}")
-
-check() {
-  local name=$1
-  shift
-  if "$@" >"$work/log" 2>&1; then
-    echo "ok: $name"
-  else
-    echo "FAILED: $name"
-    sed 's/^/  /' "$work/log"
-    failed=1
-  fi
-}
 
 # ends_with STATUS COMMAND...: its output stays in `output`.
 ends_with() {

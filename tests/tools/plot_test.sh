@@ -6,9 +6,7 @@
 # usage: plot_test.sh PLOT_LIGHT
 set -uo pipefail
 plot=$(realpath "$1")
-failed=0
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/../support/check.sh"
 cd "$work" || exit 1
 export MPLCONFIGDIR=$work
 
@@ -16,18 +14,6 @@ export MPLCONFIGDIR=$work
 /usr/bin/python3 -c 'import matplotlib' 2>/dev/null || {
   echo "skipped: Python has no matplotlib here (python3-matplotlib)"
   exit 77
-}
-
-check() {
-  local name=$1
-  shift
-  if "$@" >"$work/log" 2>&1; then
-    echo "ok: $name"
-  else
-    echo "FAILED: $name"
-    sed 's/^/  /' "$work/log"
-    failed=1
-  fi
 }
 
 # refuses TEXT ARGUMENT...: whether it ends with status 1, says so in one line, and draws nothing.
