@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -16,8 +15,6 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 using Style = ViewLine::Style;
-
-constexpr std::size_t kAny = std::numeric_limits<std::size_t>::max();
 
 SensorView sensor() {
   SensorView view;

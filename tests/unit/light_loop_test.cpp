@@ -17,7 +17,6 @@ using std::chrono::milliseconds;
 
 constexpr double kTarget = 0.16;
 constexpr double kOnTarget = 0.05;
-constexpr Nanoseconds kPeriod{33'333'333};
 const std::string kSim = "sim?realtime=false&render=scene";
 
 // Light changes when the exposures of batch kChange are about to begin and those before it have ended.
