@@ -238,6 +238,7 @@ full_disk_ends_the_log_with_a_whole_line() {
 # interrupted_light SIGNAL: shows light until there are some lines, then sends the signal.
 interrupted_light() {
   local pid status=0
+  : >output  # What the command before it printed must not count.
   "$lockstep" light --sensors sim -n 2 "${small[@]}" --light-log "light-$1.csv" >output 2>&1 &
   pid=$!
   for _ in {1..600}; do
