@@ -29,7 +29,7 @@ SettingsController& SettingsController::operator=(SettingsController&&) noexcept
 // --- Asking ---
 
 Result<std::uint32_t> SettingsController::request(std::span<const SettingsChange> changes,
-                                                  std::span<const std::string> names) {
+                                                  std::span<const std::string> names, For whom) {
   State& state = *state_;
   const std::size_t num_sensors = state.sensors.size();
   if (changes.size() != 1 && changes.size() != num_sensors)
@@ -37,13 +37,16 @@ Result<std::uint32_t> SettingsController::request(std::span<const SettingsChange
                  "settings for " + std::to_string(changes.size()) +
                      " sensors, wanted 1 for all or " + std::to_string(num_sensors)};
   const bool for_all = changes.size() == 1;
-  bool any = changes[0].empty() && for_all;
+  const bool lenient = for_all || whom == For::those_that_can;
+  SettingsChange nobody_has;
+  bool any = !lenient;
   for (std::size_t i = 0; i < num_sensors; ++i) {
-    SettingsChange possible = changes[for_all ? 0 : i];
-    // What is for all is for those that have it.
+    const SettingsChange& change = changes[for_all ? 0 : i];
+    SettingsChange possible = change;
     for (const Setting setting : kSettings)
-      if (for_all && !state.caps[i][setting]) possible[setting].reset();
-    any = any || !possible.empty() || !for_all;
+      if (lenient && !state.caps[i][setting]) possible[setting].reset();
+    any = any || !possible.empty() || change.empty();
+    if (possible.empty()) nobody_has.merge(change);
     if (auto valid = check(possible, state.caps[i]); !valid) {
       Error error = valid.error();
       error.what = "set sensor " + std::to_string(i) + " (" + names[i] + "): " + error.what;
@@ -52,7 +55,7 @@ Result<std::uint32_t> SettingsController::request(std::span<const SettingsChange
   }
   if (!any)
     return Error{Errc::not_supported, 0,
-                 "set " + to_string(changes[0]) + ": no sensor has a control for it"};
+                 "set " + to_string(nobody_has) + ": no sensor has a control for it"};
   const std::uint32_t revision = ++state.latest;
   for (std::size_t i = 0; i < num_sensors; ++i) state.expand(i, changes[for_all ? 0 : i], revision);
   state.unscheduled.push_back(revision);
@@ -87,10 +90,6 @@ void SettingsController::State::expand(std::size_t index, const SettingsChange& 
               (caps[index].missing.empty() ? "" : " (" + caps[index].missing + ")")}});
   sensor.asked.merge(news);
   apply_to(wanted[index], news);
-  if (news[Setting::frame_duration]) {
-    nominal = Nanoseconds(std::llround(*news[Setting::frame_duration]));
-    if (servo) servo->set_nominal(nominal);
-  }
   if (!sensor.active) {
     sensor.missed.merge(news);
     return;
@@ -119,7 +118,10 @@ void SettingsController::written(const Write& write, const Result<SettingsChange
   SensorSettings& sensor = state.sensors[write.sensor];
   sensor.write_takes += (done - begun - sensor.write_takes) / 8;
   if (!taken && taken.error().code == Errc::device_lost) {
-    sensor.missed.merge(write.change);
+    // Before what is newer, once it is back; a nudge is made anew.
+    if (write.revision > 0)
+      sensor.pending.insert(sensor.pending.begin(), {write.revision, write.change, 0, kAtOnce, 0});
+    lost(write.sensor);
     return;
   }
   if (!taken) {
@@ -137,6 +139,7 @@ void SettingsController::written(const Write& write, const Result<SettingsChange
     entry.placed = !state.streaming;
     state.take_up(write, setting, entry);
   }
+  state.learn_lag(sensor);
   state.place(sensor, write.sensor);
 }
 
@@ -148,11 +151,12 @@ void SettingsController::State::take_up(const Write& write, Setting setting,
   const auto& asked = write.change[setting];
   if (asked && write.revision == 0) {
     sensor.log.add_nudge(setting, entry);
+    sensor.nudged = servo.has_value();
     return;
   }
   // A driver may round somewhat more than it says it does.
   const auto& range = caps[write.sensor][setting];
-  const double wanted_value = asked.value_or(sensor.asked[setting].value_or(entry.value));
+  const double wanted_value = asked.value_or(sensor.log.last_value(setting).value_or(entry.value));
   const double rounding = std::max(range ? range->step : 0, 0.01 * wanted_value);
   entry.met = std::abs(entry.value - wanted_value) <= rounding;
   if (asked)
@@ -160,9 +164,12 @@ void SettingsController::State::take_up(const Write& write, Setting setting,
   else
     sensor.log.add_nudge(setting, entry);
   const auto change = SettingsChange().set(setting, entry.value);
-  apply_to(wanted[write.sensor], change);
+  const bool newer_comes = std::any_of(
+      sensor.pending.begin(), sensor.pending.end(),
+      [&](const PendingSettings& pending) { return pending.change[setting].has_value(); });
+  if (!newer_comes) apply_to(wanted[write.sensor], change);
   if (entry.met) return;
-  sensor.asked[setting].reset();
+  if (!newer_comes) sensor.asked[setting].reset();
   complaints.push_back({write.sensor,
                         {Errc::invalid_argument, 0,
                          "set " + to_string(SettingsChange().set(setting, wanted_value)) +
@@ -188,7 +195,10 @@ void SettingsController::State::place(SensorSettings& sensor, std::size_t index)
     const int delay = range ? range->delay : 0;
     const Nanoseconds around = guard(sensor);
     entry.earliest = sensor.clock->next_after(entry.begun - around) + delay;
-    entry.from = sensor.clock->next_after(entry.done + sensor.most_lag + around) + delay;
+    // What is written before the first frame of a camera that is back holds from that on at the soonest.
+    entry.from = std::max(sensor.clock->next_after(entry.done + sensor.most_lag + around),
+                          sensor.first_index) +
+                 delay;
     if (setting != Setting::frame_duration || entry.earliest == entry.from) return;
     const double before =
         static_cast<double>(sensor.log.duration_at(entry.earliest - 1, sensor.duration).count());
@@ -207,11 +217,12 @@ SettingsController::Exposed SettingsController::exposed(std::size_t index, Nanos
       sensor.log.duration_at(SettingsLog::kAlways, Nanoseconds(0)) == Nanoseconds(0))
     sensor.duration = reported.frame_duration;
   const bool starts = reference == ReferencePoint::start_of_exposure;
-  // An exposure and a readout lie between, each of a frame period at most.
-  sensor.lag = starts ? Nanoseconds(0) : state.period;
-  sensor.most_lag = 2 * sensor.lag;
+  sensor.starts = starts;
+  state.learn_lag(sensor);
+  const bool first = !sensor.clock->started();
   Exposed exposed;
   exposed.index = sensor.clock->observe(captured);
+  if (first) sensor.first_index = exposed.index;
   state.place(sensor, index);
   if (starts) sensor.log.witness(exposed.index, captured, state.guard(sensor) / 2);
   const auto verdict = sensor.log.at(exposed.index, state.due_at(sensor, exposed.index), reported);
@@ -221,6 +232,16 @@ SettingsController::Exposed SettingsController::exposed(std::size_t index, Nanos
   sensor.servo_due = state.servo.has_value();
   sensor.log.forget_before(exposed.index - kRemembered);
   return exposed;
+}
+
+// Where capture times are the end of a frame an exposure and a readout lie between, each of a frame duration at most.
+void SettingsController::State::learn_lag(SensorSettings& sensor) const {
+  Nanoseconds longest = std::max({period, sensor.duration, sensor.log.longest_duration()});
+  for (const PendingSettings& pending : sensor.pending)
+    if (const auto& duration = pending.change[Setting::frame_duration])
+      longest = std::max(longest, Nanoseconds(std::llround(*duration)));
+  sensor.lag = sensor.starts ? Nanoseconds(0) : longest;
+  sensor.most_lag = 2 * sensor.lag;
 }
 
 // The newest revision that an exposure may be expected to have.
@@ -316,6 +337,9 @@ void SettingsController::set_aligned(bool aligned) {
     state.servo.emplace(state.sensors.size(), state.nominal);
   else
     state.servo.reset();
+  // What was changed by a little goes back to what was asked for.
+  for (SensorSettings& sensor : state.sensors)
+    sensor.servo_due = sensor.servo_due || (!aligned && sensor.nudged);
 }
 
 const std::vector<SettingsCaps>& SettingsController::caps() const { return state_->caps; }

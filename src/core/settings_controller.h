@@ -56,9 +56,13 @@ class SettingsController {
   SettingsController(SettingsController&&) noexcept;
   SettingsController& operator=(SettingsController&&) noexcept;
 
+  /// Whom a change is for that names each sensor: a sensor that lacks what is named for it makes the whole wrong, or is
+  /// left out as where one change is for all.
+  enum class For { each, those_that_can };
+
   /// Takes a change under a new revision, as Rig::apply(). \errors as Rig::apply(), with `names` of the sensors.
   Result<std::uint32_t> request(std::span<const SettingsChange> changes,
-                                std::span<const std::string> names);
+                                std::span<const std::string> names, For whom = For::each);
 
   /// Sensors begin anew, none streams yet: clocks, instants and logs are forgotten. What was asked for stays, and is to
   /// be written now, by take_write(), to hold from the first exposure on; then comes begin().

@@ -8,6 +8,8 @@
 namespace lockstep {
 namespace {
 
+constexpr std::size_t kMostRemembered = 1024;
+
 // The last of the revisions that is no later than `revision`; 0 where there is none.
 std::uint32_t last_up_to(const std::vector<std::uint32_t>& revisions, std::uint32_t revision) {
   const auto after = std::upper_bound(revisions.begin(), revisions.end(), revision);
@@ -21,6 +23,7 @@ void SettingsLog::ask(Setting setting, std::uint32_t revision) {
   // What it does not have it refuses from the first on.
   if (!caps_[setting] && !asked.empty()) return;
   asked.push_back(revision);
+  if (asked.size() > kMostRemembered) asked.erase(asked.begin());
 }
 
 void SettingsLog::withdraw(Setting setting, std::uint32_t revision) {
@@ -44,7 +47,12 @@ bool SettingsLog::is_refused(Setting setting, std::uint32_t revision) const {
   return !caps_[setting] || std::find(refused.begin(), refused.end(), revision) != refused.end();
 }
 
-void SettingsLog::add(Setting setting, const Entry& entry) { of(setting).entries.push_back(entry); }
+void SettingsLog::add(Setting setting, const Entry& entry) {
+  auto& entries = of(setting).entries;
+  entries.push_back(entry);
+  // A sensor that is silent for long has none of them forgotten by its frames.
+  if (entries.size() > kMostRemembered) entries.pop_front();
+}
 
 void SettingsLog::add_nudge(Setting setting, Entry entry) {
   const auto& entries = of(setting).entries;
@@ -173,7 +181,9 @@ SettingsLog::Verdict SettingsLog::at(std::int64_t index, std::uint32_t due,
   for (const Setting setting : kSettings)
     ahead = ahead || all[static_cast<std::size_t>(setting)].revision >
                          last_up_to(of(setting).asked, verdict.revision);
-  if (refused) {
+  if (!caps_.has_any() && !caps_.reports) {
+    verdict.state = SettingsState::unknown;
+  } else if (refused) {
     verdict.state = caps_.has_any() ? SettingsState::refused : SettingsState::unknown;
   } else if (ahead || !certain) {
     verdict.state = SettingsState::changing;
@@ -182,6 +192,18 @@ SettingsLog::Verdict SettingsLog::at(std::int64_t index, std::uint32_t due,
         verdict.revision > 0 || caps_.reports ? SettingsState::settled : SettingsState::unknown;
   }
   return verdict;
+}
+
+std::optional<double> SettingsLog::last_value(Setting setting) const {
+  const auto& entries = of(setting).entries;
+  return entries.empty() ? std::nullopt : std::optional(entries.back().value);
+}
+
+Nanoseconds SettingsLog::longest_duration() const {
+  double longest = 0;
+  for (const Entry& entry : of(Setting::frame_duration).entries)
+    longest = std::max(longest, entry.value);
+  return Nanoseconds(std::llround(longest));
 }
 
 Nanoseconds SettingsLog::duration_at(std::int64_t index, Nanoseconds otherwise) const {

@@ -63,6 +63,10 @@ class SettingsLog {
 
   /// What exposure `index` was made with, where revisions after `due` are not expected yet.
   Verdict at(std::int64_t index, std::uint32_t due, const Settings& reported) const;
+  /// What was written last, if anything was.
+  std::optional<double> last_value(Setting setting) const;
+  /// The longest frame duration that an exposure may have of late; 0 where none was written.
+  Nanoseconds longest_duration() const;
   /// The frame duration that holds for an exposure; `otherwise` where none was written.
   Nanoseconds duration_at(std::int64_t index, Nanoseconds otherwise) const;
 

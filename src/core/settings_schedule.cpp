@@ -3,6 +3,7 @@
 // index - offset. A value that is to hold at instant N is written before the sensor's exposure N + offset - delay begins,
 // and after the one before has begun: as soon in that span as it is certain which side of its ends we are on.
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "core/settings_state.h"
@@ -130,6 +131,8 @@ std::optional<Nanoseconds> SettingsController::next_write() const {
 
 std::optional<SettingsController::Write> SettingsController::take_write(Nanoseconds now) {
   State& state = *state_;
+  // First what is late, so that what is placed now is not taken for it.
+  state.catch_up(now);
   state.schedule(now);
   for (std::size_t i = 0; i < state.sensors.size(); ++i) {
     if (!state.sensors[i].active) continue;
@@ -137,6 +140,30 @@ std::optional<SettingsController::Write> SettingsController::take_write(Nanoseco
     if (auto write = state.take_nudge(i, now)) return write;
   }
   return std::nullopt;
+}
+
+// The whole of what is to come to a sensor that is behind moves, so that its settings stay together and in order.
+void SettingsController::State::catch_up(Nanoseconds now) {
+  for (SensorSettings& sensor : sensors) {
+    if (!sensor.active || !is_placed(sensor)) continue;
+    const std::int64_t next = next_exposure(sensor, now);
+    std::int64_t late = 0;
+    bool any = false;
+    for (const PendingSettings& pending : sensor.pending) {
+      if (pending.instant == kAtOnce) continue;
+      const std::int64_t behind =
+          next - (pending.instant + *sensor.offset - pending.delay + pending.late);
+      late = std::max(late, behind);
+      any = any || (behind > 0 && !pending.change.empty());
+    }
+    if (late == 0) continue;
+    late_writes += any;
+    for (PendingSettings& pending : sensor.pending) {
+      if (pending.instant == kAtOnce) continue;
+      pending.late += late;
+      last_due = std::max(last_due, pending.instant + pending.late);
+    }
+  }
 }
 
 std::optional<SettingsController::Write> SettingsController::State::take_pending(std::size_t index,
@@ -148,16 +175,6 @@ std::optional<SettingsController::Write> SettingsController::State::take_pending
                                     return time && *time <= now;
                                   });
   if (first == sensor.pending.end()) return std::nullopt;
-  if (first->instant != kAtOnce && is_placed(sensor)) {
-    const std::int64_t before = first->instant + *sensor.offset - first->delay + first->late;
-    const std::int64_t late = next_exposure(sensor, now) - before;
-    if (late > 0) {
-      // The whole of what is to come to this sensor moves, so that its settings stay together and in order.
-      if (!first->change.empty()) ++late_writes;
-      for (PendingSettings& pending : sensor.pending) pending.late += late;
-      return take_pending(index, now);
-    }
-  }
   Write write{index, first->change, std::nullopt, first->revision};
   const std::uint32_t revision = first->revision;
   sensor.pending.erase(first);
@@ -174,6 +191,10 @@ std::optional<SettingsController::Write> SettingsController::State::take_pending
       std::any_of(sensor.pending.begin(), sensor.pending.end(),
                   [&](const PendingSettings& other) { return other.revision == revision; });
   if (!more) write.completes = revision;
+  if (write.change[Setting::frame_duration]) {
+    nominal = Nanoseconds(std::llround(*write.change[Setting::frame_duration]));
+    if (servo) servo->set_nominal(nominal);
+  }
   return write;
 }
 
@@ -181,8 +202,12 @@ std::optional<SettingsController::Write> SettingsController::State::take_pending
 std::optional<SettingsController::Write> SettingsController::State::take_nudge(std::size_t index,
                                                                                Nanoseconds now) {
   SensorSettings& sensor = sensors[index];
-  if (!std::exchange(sensor.servo_due, false) || !servo || !sensor.clock->started())
-    return std::nullopt;
+  if (!std::exchange(sensor.servo_due, false) || !sensor.clock->started()) return std::nullopt;
+  if (!servo) {
+    const double nominal_ns = static_cast<double>(nominal.count());
+    const double asked = sensor.asked[Setting::frame_duration].value_or(nominal_ns);
+    return Write{index, SettingsChange().set(Setting::frame_duration, asked), std::nullopt, 0};
+  }
   const auto& range = caps[index][Setting::frame_duration];
   std::vector<AlignServo::Sensor> all;
   for (std::size_t i = 0; i < sensors.size(); ++i)

@@ -37,6 +37,9 @@ struct SensorSettings {
   bool active = true;
   bool told_lacks = false;
   bool servo_due = false;
+  bool nudged = false;           // its frame duration is not what was asked for
+  bool starts = true;            // its capture times are the start of exposure
+  std::int64_t first_index = 0;  // of the first frame since it streams
   // How much later than the start of exposure its capture times are: as a rule, and at most.
   Nanoseconds lag{0};
   Nanoseconds most_lag{0};
@@ -90,6 +93,8 @@ struct SettingsController::State {
   std::optional<Nanoseconds> next_write_to(const SensorSettings& sensor) const;
   std::optional<Write> take_pending(std::size_t index, Nanoseconds now);
   std::optional<Write> take_nudge(std::size_t index, Nanoseconds now);
+  void catch_up(Nanoseconds now);
+  void learn_lag(SensorSettings& sensor) const;
   void place(SensorSettings& sensor, std::size_t index);
   std::uint32_t due_at(const SensorSettings& sensor, std::int64_t index) const;
   void take_up_missed(std::size_t index);

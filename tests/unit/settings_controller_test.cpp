@@ -80,6 +80,8 @@ class FakeCamera {
   const SettingsCaps& caps() const { return caps_; }
 
   double rounds_to = 0;
+  Nanoseconds lag{0};               // of its capture times behind the start of exposure
+  std::set<int> lost_at;            // writes by number at which it is found to be gone
   bool shortens_exposure = false;   // with each gain that is written, to 5 ms
   std::set<int> refuses;            // writes by number
   std::vector<Nanoseconds> jitter;  // by which exposures begin late
@@ -101,8 +103,8 @@ class FakeRig {
   };
   using BatchSeen = std::vector<FrameSeen>;
 
-  explicit FakeRig(std::vector<FakeCamera> cameras)
-      : cameras_(std::move(cameras)), controller_(all_caps(), kPeriod) {
+  explicit FakeRig(std::vector<FakeCamera> cameras, Nanoseconds format_period = kPeriod)
+      : cameras_(std::move(cameras)), controller_(all_caps(), format_period) {
     for (std::size_t i = 0; i < cameras_.size(); ++i)
       names_.push_back("camera" + std::to_string(i));
   }
@@ -129,7 +131,7 @@ class FakeRig {
     Nanoseconds ready{0};
     for (std::size_t i = 0; i < cameras_.size(); ++i) {
       const Nanoseconds start = cameras_[i].start_of(instant_);
-      ready = std::max(ready, start + kReadyAfter);
+      ready = std::max(ready, start + ready_after);
     }
     if (!blocked) write_until(ready, true);
     now_ = ready;
@@ -138,8 +140,9 @@ class FakeRig {
       const bool reports = cameras_[i].caps().reports;
       batch[i].present = true;
       batch[i].truth = cameras_[i].truth(instant_);
-      batch[i].said = controller_.exposed(i, cameras_[i].start_of(instant_) + noise(), reference,
-                                          reports ? batch[i].truth : Settings());
+      batch[i].said =
+          controller_.exposed(i, cameras_[i].start_of(instant_) + cameras_[i].lag + noise(),
+                              reference, reports ? batch[i].truth : Settings());
       indexes[i] = batch[i].said.index;
     }
     controller_.left_together(indexes);
@@ -155,6 +158,7 @@ class FakeRig {
   std::function<Nanoseconds()> noise = [] { return Nanoseconds(0); };
   ReferencePoint reference = ReferencePoint::start_of_exposure;
   bool blocked = false;
+  Nanoseconds ready_after = kReadyAfter;
 
  private:
   std::vector<SettingsCaps> all_caps() const {
@@ -168,6 +172,11 @@ class FakeRig {
       now_ = std::max(now_, *due);
       while (auto write = controller_.take_write(now_)) {
         FakeCamera& camera = cameras_[write->sensor];
+        if (camera.lost_at.count(camera.num_writes)) {
+          ++camera.num_writes;
+          controller_.written(*write, Error{Errc::device_lost, 19, "gone"}, now_, now_);
+          continue;
+        }
         if (camera.refuses.count(camera.num_writes++)) {
           controller_.written(*write, Error{Errc::io, 5, "the driver refuses"}, now_, now_);
           continue;
@@ -460,6 +469,97 @@ TEST(SettingsController, LostSensorsGetWhatWasAskedMeanwhile) {
   }
   EXPECT_GE(uniform_from, 0);
   EXPECT_LE(uniform_from, 4);
+}
+
+TEST(SettingsController, WhatFoundASensorGoneComesBeforeWhatIsNewerOnceItIsBack) {
+  FakeRig rig(cameras({{0, 0}, {2, 2}}));
+  rig.start();
+  for (int n = 0; n < 4; ++n) rig.next();
+  rig.camera(0).lost_at = {rig.camera(0).num_writes};
+  rig.ask(exposure_of(milliseconds(10)));
+  rig.next();
+  const std::uint32_t last = rig.ask(exposure_of(milliseconds(20)));
+  for (int n = 0; n < 5; ++n) rig.next({0});
+  rig.controller().lost(0);
+  rig.next({0});
+  rig.controller().back(0);
+  for (int n = 0; n < 8; ++n) {
+    const auto batch = rig.next();
+    EXPECT_LE(says_uniform(batch), is_uniform(batch)) << n;
+  }
+  const auto batch = rig.next();
+  EXPECT_TRUE(says_uniform(batch));
+  EXPECT_EQ(batch[0].said.revision, last);
+  EXPECT_EQ(batch[0].truth.exposure, milliseconds(20));
+}
+
+TEST(SettingsController, WhatIsAskedWhileNobodyWritesIsNotLateForWhatWasLate) {
+  FakeRig rig(cameras({{4, 0}, {4, 0}}));
+  rig.start();
+  for (int n = 0; n < 5; ++n) rig.next();
+  rig.ask(both_of(milliseconds(5), 2));
+  rig.next();  // the exposure is written, the gain is not yet
+  rig.blocked = true;
+  for (int n = 0; n < 40; ++n) rig.next();
+  rig.ask(both_of(milliseconds(8), 3));
+  rig.next();
+  rig.blocked = false;
+  for (int n = 0; n < 2; ++n) rig.next();
+  const std::uint32_t last = rig.ask(both_of(milliseconds(12), 4));
+  for (int n = 0; n < 8; ++n) rig.next();
+  for (int n = 0; n < 60; ++n) {
+    const auto batch = rig.next();
+    ASSERT_TRUE(says_uniform(batch)) << n;
+    ASSERT_EQ(batch[0].said.revision, last) << n;
+    ASSERT_EQ(batch[1].truth.analogue_gain, 4) << n;
+  }
+}
+
+TEST(SettingsController, ChangesOfShortDelayDoNotOvertakeWhatIsLate) {
+  FakeRig rig(cameras({{4, 0}, {4, 0}}));
+  rig.start();
+  for (int n = 0; n < 5; ++n) rig.next();
+  rig.ask(both_of(milliseconds(5), 2));
+  rig.next();  // the exposure is written, the gain is not yet
+  rig.blocked = true;
+  for (int n = 0; n < 7; ++n) rig.next();
+  rig.blocked = false;
+  rig.next();
+  const std::uint32_t last = rig.ask(gain_of(7));
+  for (int n = 0; n < 12; ++n) {
+    const auto batch = rig.next();
+    EXPECT_LE(says_uniform(batch), is_uniform(batch)) << n;
+  }
+  const auto batch = rig.next();
+  EXPECT_EQ(batch[0].said.revision, last);
+  EXPECT_EQ(batch[0].truth.analogue_gain, 7);
+  EXPECT_EQ(batch[1].truth.exposure, milliseconds(5));
+}
+
+TEST(SettingsController, EndsOfFramesThatLastLongerThanTheFormatSaysAreNotMistaken) {
+  std::vector<FakeCamera> all;
+  for (const int lag_ms : {30, 64}) {
+    SettingsCaps caps = caps_of(1, 0);
+    caps[Setting::frame_duration] = SettingRange{1e6, 1e9, 0, 0};
+    all.emplace_back(caps, Nanoseconds(0));
+    all.back().lag = milliseconds(lag_ms);
+  }
+  FakeRig rig(std::move(all), milliseconds(12));
+  rig.reference = ReferencePoint::end_of_frame;
+  rig.ready_after = milliseconds(70);
+  rig.ask(SettingsChange().set(Setting::frame_duration, kPeriod));
+  rig.start();
+  for (int n = 0; n < 30; ++n) rig.next();
+  for (int change = 0; change < 10; ++change) {
+    const std::uint32_t revision = rig.ask(both_of(milliseconds(4 + change), 1 + change));
+    bool seen = false;
+    for (int n = 0; n < 10; ++n) {
+      const auto batch = rig.next();
+      EXPECT_LE(says_uniform(batch), is_uniform(batch)) << change << " " << n;
+      seen = seen || (says_uniform(batch) && batch[0].said.revision == revision);
+    }
+    EXPECT_TRUE(seen) << change;
+  }
 }
 
 TEST(SettingsController, StampsOfTheEndOfAFrameMakeItLessCertainButNeverWrong) {
