@@ -179,7 +179,8 @@ class LOCKSTEP_API Rig {
   /// One change is for every sensor, those that lack one of its settings aside; or one for each sensor, in slot order.
   ///
   /// \errors  invalid_argument  a value that is not a number, or that a sensor cannot be set to (the text says which and
-  ///                            its range); neither one change nor one a sensor. Nothing is changed.
+  ///                            its range); neither one change nor one a sensor; a rig that was never configured.
+  ///                            Nothing is changed.
   ///          not_supported     no sensor has such a control. Nothing is changed.
   /// \thread  any; takes effect with the next call of next_batch(), or in the one that waits.
   Result<std::uint32_t> apply(const SettingsChange& change);

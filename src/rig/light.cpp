@@ -32,33 +32,24 @@ Result<std::uint32_t> Rig::apply(std::span<const SettingsChange> per_sensor) {
 
 // What is asked of all goes to each, but for what is overridden there.
 Result<std::uint32_t> Rig::State::request(std::span<const SettingsChange> changes) {
+  using For = SettingsController::For;
   if (!settings)
     return Error{Errc::invalid_argument, 0,
                  "set " + to_string(changes.empty() ? SettingsChange() : changes[0]) +
                      ": the rig is not configured"};
-  if (light.overrides.empty() || (changes.size() != 1 && changes.size() != sensors.size())) {
-    auto revision = settings->request(changes, names);
-    if (revision)
-      for (std::size_t i = 0; i < asked.size(); ++i)
-        asked[i].merge(changes[changes.size() == 1 ? 0 : i]);
-    return revision;
-  }
-  // One for each sensor then, of which what is meant for all asks only of those that can.
-  std::vector<SettingsChange> merged(sensors.size());
-  const auto& caps = settings->caps();
-  bool any = false;
-  for (std::size_t i = 0; i < sensors.size(); ++i) {
-    const SettingsChange& change = changes[changes.size() == 1 ? 0 : i];
-    for (const Setting setting : kSettings) {
-      if (!change[setting] || (changes.size() == 1 && !caps[i][setting])) continue;
-      const auto& override = light.overrides[i][setting];
-      merged[i][setting] = override ? override : change[setting];
-      any = true;
+  Result<std::uint32_t> revision{0u};
+  if (overrides.empty() || (changes.size() != 1 && changes.size() != sensors.size())) {
+    revision = settings->request(changes, names);
+  } else {
+    std::vector<SettingsChange> merged(sensors.size());
+    for (std::size_t i = 0; i < sensors.size(); ++i) {
+      merged[i] = changes[changes.size() == 1 ? 0 : i];
+      for (const Setting setting : kSettings)
+        if (merged[i][setting] && overrides[i][setting]) merged[i][setting] = overrides[i][setting];
     }
+    revision =
+        settings->request(merged, names, changes.size() == 1 ? For::those_that_can : For::each);
   }
-  if (!any && !changes[0].empty())
-    return settings->request(changes.first(1), names);  // no sensor has it; this says so
-  auto revision = settings->request(merged, names);
   if (revision)
     for (std::size_t i = 0; i < asked.size(); ++i)
       asked[i].merge(changes[changes.size() == 1 ? 0 : i]);
@@ -104,9 +95,23 @@ void Rig::State::prepare_light() {
     settings.emplace(std::move(caps), period, latest);
     light_changed = true;
     overrides.clear();
+    // What a sensor can no longer be set to, in this format, is left out.
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+      for (const Setting setting : kSettings) {
+        if (!asked[i][setting] || !settings->caps()[i][setting]) continue;
+        const auto possible =
+            check(SettingsChange().set(setting, *asked[i][setting]), settings->caps()[i]);
+        if (possible) continue;
+        asked[i][setting].reset();
+        again = Error{possible.error().code, 0, names[i] + ": " + possible.error().what};
+      }
+    }
     const bool any = std::any_of(asked.begin(), asked.end(),
                                  [](const SettingsChange& change) { return !change.empty(); });
-    if (any) again = request(std::vector(asked));
+    if (any) {
+      auto revision = settings->request(asked, names, SettingsController::For::those_that_can);
+      if (!revision) again = std::move(revision);
+    }
   }
   if (!again) tell_refused(again.error());
 }
@@ -119,11 +124,13 @@ void Rig::State::adopt_light() {
     if (!std::exchange(light_changed, false)) return;
     wanted = light;
     settings->set_aligned(light.align_exposures);
-    if (std::exchange(overrides, light.overrides) != light.overrides) {
+    if (overrides != light.overrides) {
       // Where an override has gone what was asked of all comes back.
       std::vector<SettingsChange> all(asked);
-      for (std::size_t i = 0; i < overrides.size(); ++i) all[i].merge(overrides[i]);
-      overridden = settings->request(all, names);
+      for (std::size_t i = 0; i < light.overrides.size(); ++i) all[i].merge(light.overrides[i]);
+      overridden = settings->request(all, names, SettingsController::For::those_that_can);
+      // Those that cannot be are not in force; the ones before are.
+      if (overridden) overrides = light.overrides;
     }
   }
   if (!overridden) tell_refused(overridden.error());
@@ -225,8 +232,11 @@ void Rig::State::make_writes() {
       MutexLock lock(light_mutex);
       settings->written(*write, taken, begun, done);
     }
+    // The sensor itself says that it is gone: only then has it let go of its slots.
     if (!taken && taken.error().code == Errc::device_lost && running)
-      lose(write->sensor, taken.error());
+      capture(write->sensor);
+    else
+      note_next_event(write->sensor);
   }
   tell_light_trouble();
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Rig runs in its caller's thread: next_batch() waits for the sensors' fds, takes in what they deliver and composes
 // what the synchroniser groups. There is no thread of its own to hand frames over from, hence no latency for it, and
-// between two calls the frames wait in the drivers' queues. Locks: State::mutex only, held for counting, never while
-// calling a sensor, the synchroniser or the user.
+// between two calls the frames wait in the drivers' queues. Locks: State::mutex, held for counting, and
+// State::light_mutex, held for reckoning with settings; never both, and never while calling a sensor, the synchroniser or
+// the user.
 #include "lockstep/rig.h"
 
 #include <sys/eventfd.h>

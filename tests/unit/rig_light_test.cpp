@@ -55,6 +55,17 @@ int batches_until(Rig& rig, std::uint32_t revision) {
   return -1;
 }
 
+std::string free_running(const std::string& more = "") {
+  std::string sensors;
+  const int drifts[] = {0, 100, -100, 50};
+  const int phases[] = {0, 7'000, 16'000, 25'000};
+  for (int i = 0; i < 4; ++i)
+    sensors += (i ? ";" : "") + kSim +
+               "&stamp-noise-us=300&drift-ppm=" + std::to_string(drifts[i]) +
+               "&phase-us=" + std::to_string(phases[i]) + more;
+  return sensors;
+}
+
 // What a rig told of its sensors.
 struct Events {
   std::vector<RigEvent> all;
@@ -229,6 +240,84 @@ TEST(RigLight, ASensorWithoutControlsStaysIsToldOnceAndIsMarked) {
   EXPECT_EQ(rig->stats().sensors[1].frames, 20u);
 }
 
+TEST(RigLight, SettingsThatOneSensorLacksOutliveANewFormatAndOverrides) {
+  Events events;
+  RigConfig config = config_of(kSim + ";" + kSim + "&controls=exposure");
+  events.listen(config);
+  auto rig = started(std::move(config));
+  ASSERT_TRUE(succeeds(rig->apply(both_of(milliseconds(3), 2))));
+  for (int n = 0; n < 6; ++n) next(*rig);
+  rig->stop();
+  ASSERT_TRUE(succeeds(rig->configure({PixelFormat::nv12, 64, 64, {60, 1}})));
+  ASSERT_TRUE(succeeds(rig->start()));
+  Batch batch = next(*rig);
+  EXPECT_EQ(stamp_of(batch.frames[0]).analogue_gain, 2);
+  EXPECT_EQ(stamp_of(batch.frames[1]).exposure_ns, 3'000'000);
+  EXPECT_FALSE(batch.uniform);
+  EXPECT_EQ(batch.frames[1].info.settings_state, SettingsState::refused);
+
+  LightConfig light;
+  light.overrides.resize(2);
+  light.overrides[0] = exposure_of(milliseconds(7));
+  ASSERT_TRUE(succeeds(rig->set_light(light)));
+  ASSERT_TRUE(succeeds(rig->apply(SettingsChange().set(Setting::analogue_gain, 4))));
+  for (int n = 0; n < 8; ++n) batch = next(*rig);
+  EXPECT_EQ(stamp_of(batch.frames[0]).exposure_ns, 7'000'000);
+  EXPECT_EQ(stamp_of(batch.frames[0]).analogue_gain, 4);
+  EXPECT_FALSE(batch.uniform);
+  EXPECT_EQ(events.count(RigEvent::Kind::light_refused), 0u);
+}
+
+TEST(RigLight, AnOverrideThatIsRefusedDoesNotRefuseWhatIsAskedLater) {
+  Events events;
+  RigConfig config = config_of(times(2, kSim));
+  events.listen(config);
+  auto rig = started(std::move(config));
+  next(*rig);
+  LightConfig light;
+  light.overrides.resize(2);
+  light.overrides[1].set(Setting::analogue_gain, 99);
+  ASSERT_TRUE(succeeds(rig->set_light(light)));
+  next(*rig);
+  EXPECT_EQ(events.count(RigEvent::Kind::light_refused), 1u);
+  const auto revision = rig->apply(both_of(milliseconds(4), 3));
+  ASSERT_TRUE(succeeds(revision));
+  EXPECT_GE(batches_until(*rig, *revision), 0);
+}
+
+TEST(RigLight, ASensorThatAWriteFindsGoneComesBackWithWhatWasAsked) {
+  for (const std::string clock : {"", "&realtime=false"}) {
+    const std::string sim = "sim?render=stamp&exposure-us=2000&readout-us=1000" + clock;
+    auto rig = started(config_of(sim + ";" + sim + "&unplug-at=300&unplug-for=300"),
+                       {PixelFormat::nv12, 64, 64, {100, 1}});
+    std::uint32_t last = 0;
+    for (int n = 0; n < 150; ++n) {
+      // Frames and writes wait together, so that a write is what finds it gone.
+      if (clock.empty() && n == 20) std::this_thread::sleep_for(milliseconds(400));
+      const auto revision =
+          rig->apply(both_of(std::chrono::microseconds(1000 + 10 * n), 1 + n % 8));
+      ASSERT_TRUE(succeeds(revision));
+      last = *revision;
+      const Batch batch = next(*rig);
+      EXPECT_LE(batch.uniform, is_uniform(batch)) << n;
+    }
+    EXPECT_FALSE(rig->stats().sensors[1].lost) << clock;
+    EXPECT_GE(batches_until(*rig, last), 0) << clock;
+  }
+}
+
+TEST(RigLight, FrameDurationsGoBackOnceSensorsAreNoLongerHeldTogether) {
+  RigConfig config = config_of(free_running());
+  config.light.align_exposures = true;
+  auto rig = started(std::move(config), {PixelFormat::gray8, 32, 32, {30, 1}});
+  for (int n = 0; n < 20; ++n) next(*rig);
+  EXPECT_NE(stamp_of(next(*rig).frames[2]).frame_duration_ns, 33'333'333);
+  ASSERT_TRUE(succeeds(rig->set_light({})));
+  for (int n = 0; n < 8; ++n) next(*rig);
+  for (const Frame& frame : next(*rig).frames)
+    EXPECT_NEAR(static_cast<double>(stamp_of(frame).frame_duration_ns), 33'333'333, 1);
+}
+
 TEST(RigLight, WhatNobodyCanDoIsRefusedAndChangesNothing) {
   auto rig = started(config_of(kSim + ";" + kSim + "&exposure-max-us=20000"));
   next(*rig);
@@ -394,17 +483,6 @@ Nanoseconds true_skew(const Batch& batch) {
     most = std::max(most, stamp_of(frame).exposed_ns);
   }
   return Nanoseconds(most - least);
-}
-
-std::string free_running(const std::string& more = "") {
-  std::string sensors;
-  const int drifts[] = {0, 100, -100, 50};
-  const int phases[] = {0, 7'000, 16'000, 25'000};
-  for (int i = 0; i < 4; ++i)
-    sensors += (i ? ";" : "") + kSim +
-               "&stamp-noise-us=300&drift-ppm=" + std::to_string(drifts[i]) +
-               "&phase-us=" + std::to_string(phases[i]) + more;
-  return sensors;
 }
 
 // The worst true skew from 10 s on, over so many batches at 30 fps.
