@@ -45,9 +45,20 @@ enum class FdKind : std::uint8_t {
   none,    ///< No fd: memory of the sensor or of the process.
   memfd,   ///< Anonymous shared memory; mmap() it.
   dmabuf,  ///< A DMA buffer; devices can import it, mmap() works too.
+  cuda,    ///< GPU memory; CUDA imports it (cuMemImportFromShareableHandle), in another process too.
 };
 
 LOCKSTEP_API const char* to_string(FdKind kind);
+
+/// Who can reach memory by its address.
+enum class MemorySpace : std::uint8_t {
+  host,  ///< The CPU.
+  cuda,  ///< A GPU by CUDA; the CPU must not touch it.
+};
+
+LOCKSTEP_API const char* to_string(MemorySpace space);
+
+struct CudaPixels;
 
 /// Pixels in memory, for as long as this object lives: a slot of an arena, or a buffer that a sensor lent.
 ///
@@ -56,12 +67,18 @@ LOCKSTEP_API const char* to_string(FdKind kind);
 ///
 /// \thread  data may be read from any thread; destruction too.
 struct Pixels {
-  std::byte* data = nullptr;  ///< Start of the slot; planes lie at Layout's offsets.
+  /// Start of the slot; planes lie at Layout's offsets. Where `cuda` is set an address of the GPU (CUdeviceptr), or null:
+  /// the CPU must not touch it.
+  std::byte* data = nullptr;
   std::size_t size_bytes = 0;
   int fd = -1;  ///< Offset 0 is data's first byte; reaches this slot only. dup() to keep it.
   FdKind fd_kind = FdKind::none;
   const Arena* arena = nullptr;  ///< The arena that the slot is in; null where the sensor lent it.
   std::size_t slot = 0;          ///< Place in that arena.
+  /// What else there is to know of pixels in the memory of a GPU (lockstep/cuda.h); null: they are in the CPU's.
+  const CudaPixels* cuda = nullptr;
+
+  MemorySpace space() const { return cuda ? MemorySpace::cuda : MemorySpace::host; }
 };
 
 /// One slot of a batch.

@@ -2,6 +2,7 @@
 #pragma once
 
 /// Everything the library offers; each header also stands alone.
+#include "lockstep/cuda.h"
 #include "lockstep/drop_counter.h"
 #include "lockstep/format.h"
 #include "lockstep/frame.h"

@@ -15,10 +15,13 @@ namespace lockstep {
 
 /// A slot as a place to write to.
 struct SlotView {
-  std::byte* data = nullptr;
+  std::byte* data = nullptr;   ///< In the arena's space(): where that is a GPU's, the CPU must not touch it.
   std::size_t size_bytes = 0;  ///< The slot stride: a whole number of pages.
   int fd = -1;  ///< Offset 0 of this fd is the slot's first byte; it reaches nothing else.
   FdKind fd_kind = FdKind::none;
+  /// The same as a dma-buf where the driver can and `fd` is none; -1 elsewhere.
+  int dmabuf_fd = -1;
+  const CudaPixels* cuda = nullptr;  ///< Where the arena is GPU memory: who writes and reads the slot.
 };
 
 /// One allocation that holds every slot of a batch, slot i at i x slot_stride(), as one mapping.
@@ -28,15 +31,40 @@ class LOCKSTEP_API Arena {
  public:
   virtual ~Arena() = default;
 
+  /// Who can reach it by its addresses.
+  virtual MemorySpace space() const { return MemorySpace::host; }
   virtual std::size_t num_slots() const = 0;
   /// \units bytes from one slot to the next; a whole number of pages.
   virtual std::size_t slot_stride() const = 0;
-  /// All slots in slot order. \shape num_slots x slot_stride bytes.
+  /// All slots in slot order, as addresses in space(). \shape num_slots x slot_stride bytes.
   virtual std::span<std::byte> bytes() const = 0;
   virtual SlotView slot(std::size_t index) const = 0;
   /// One fd over the whole batch, or -1 where there is none.
   virtual int batch_fd() const = 0;
   virtual FdKind batch_fd_kind() const = 0;
+};
+
+/// Copies frames into slots of arenas of one kind. Made by that kind's backend.
+///
+/// \thread  one caller at a time.
+class LOCKSTEP_API FrameCopier {
+ public:
+  virtual ~FrameCopier() = default;
+
+  /// One frame and where it goes.
+  struct Job {
+    const Pixels* from = nullptr;
+    Layout from_layout;
+    SlotView to;
+    Layout to_layout;  ///< Of the same format and size.
+  };
+
+  /// Copies all of these frames. On a GPU all that lie there already are copied by one kernel launch, and the call returns
+  /// before that is done: the slots' fences (CudaPixels::fence) order whoever reads them.
+  ///
+  /// \errors  not_supported  pixels in memory that these slots cannot be filled from.
+  ///          device_lost    the GPU failed; nothing can be said of the slots.
+  virtual Result<void> copy(std::span<const Job> jobs) = 0;
 };
 
 /// A kind of memory that batches can live in.
@@ -50,6 +78,10 @@ class LOCKSTEP_API MemoryBackend {
   virtual std::string_view description() const = 0;
   /// What the fds of its slots are.
   virtual FdKind fd_kind() const = 0;
+  /// Who can reach its arenas by their addresses.
+  virtual MemorySpace space() const { return MemorySpace::host; }
+  /// How much of it can be had at present; the maximum where that is not known. \units bytes.
+  virtual std::size_t available_bytes() const;
   /// Whether it works on this machine and for this user, and if not why and what to do.
   virtual Result<void> available() const = 0;
   /// Makes one arena, zeroed.
@@ -61,6 +93,8 @@ class LOCKSTEP_API MemoryBackend {
   ///          out_of_fds         no file descriptors; nothing is left open.
   virtual Result<std::shared_ptr<Arena>> allocate(std::size_t num_slots,
                                                   std::size_t slot_bytes) const = 0;
+  /// Makes what copies frames into these arenas. \errors  as available().
+  virtual Result<std::unique_ptr<FrameCopier>> make_copier() const;
 };
 
 /// Every backend that this build has, in the order listings show them.

@@ -60,8 +60,20 @@ const char* to_string(FdKind kind) {
       return "none";
     case FdKind::memfd:
       return "memfd";
+    case FdKind::cuda:
+      return "cuda";
     case FdKind::dmabuf:
       return "dmabuf";
+  }
+  return "unknown";
+}
+
+const char* to_string(MemorySpace space) {
+  switch (space) {
+    case MemorySpace::host:
+      return "host";
+    case MemorySpace::cuda:
+      return "cuda";
   }
   return "unknown";
 }
