@@ -11,9 +11,9 @@
 #include "lockstep/format.h"
 
 /// Fields of the caps of a batch and of a frame alike, for pad templates.
-#define LOCKSTEP_VIDEO_FIELDS                                                 \
-  "format = (string) { NV12, I420, YUY2, UYVY, RGB, BGRx, GRAY8, P010_10LE }" \
-  ", width = (int) [ 1, 16384 ], height = (int) [ 1, 16384 ]"                 \
+#define LOCKSTEP_VIDEO_FIELDS                                                       \
+  "format = (string) { NV12, I420, YUY2, UYVY, RGB, BGRx, RGBA, GRAY8, P010_10LE }" \
+  ", width = (int) [ 1, 16384 ], height = (int) [ 1, 16384 ]"                       \
   ", framerate = (fraction) [ 0/1, max ]"
 
 /// Caps of plain frames, with and without a memory feature, for pad templates.

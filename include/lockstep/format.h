@@ -23,13 +23,15 @@ enum class PixelFormat : std::uint8_t {
   uyvy,       ///< One plane, U Y0 V Y1.
   rgb,        ///< One plane, 3 bytes a pixel: R G B.
   bgrx,       ///< One plane, 4 bytes a pixel: B G R and one unused.
+  rgba,       ///< One plane, 4 bytes a pixel: R G B and alpha, which is 255 in what we draw.
   gray8,      ///< One plane, one byte a pixel.
   p010_10le,  ///< As NV12 with 16-bit little-endian samples, 10 significant bits at the top.
 };
 
 inline constexpr std::array kPixelFormats = {
-    PixelFormat::nv12, PixelFormat::i420, PixelFormat::yuy2,  PixelFormat::uyvy,
-    PixelFormat::rgb,  PixelFormat::bgrx, PixelFormat::gray8, PixelFormat::p010_10le};
+    PixelFormat::nv12, PixelFormat::i420,  PixelFormat::yuy2,
+    PixelFormat::uyvy, PixelFormat::rgb,   PixelFormat::bgrx,
+    PixelFormat::rgba, PixelFormat::gray8, PixelFormat::p010_10le};
 
 /// GStreamer's name of the format, as in "NV12" or "P010_10LE".
 LOCKSTEP_API const char* to_string(PixelFormat format);

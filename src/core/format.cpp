@@ -37,6 +37,7 @@ Shape shape_of(PixelFormat format, std::size_t width) {
     case PixelFormat::rgb:
       return {{{{width * 3, false}}}, 1};
     case PixelFormat::bgrx:
+    case PixelFormat::rgba:
       return {{{{width * 4, false}}}, 1};
     case PixelFormat::gray8:
       return {{{{width, false}}}, 1};
@@ -132,6 +133,8 @@ const char* to_string(PixelFormat format) {
       return "RGB";
     case PixelFormat::bgrx:
       return "BGRx";
+    case PixelFormat::rgba:
+      return "RGBA";
     case PixelFormat::gray8:
       return "GRAY8";
     case PixelFormat::p010_10le:

@@ -38,7 +38,9 @@ constexpr Coding kFull = {256, 0, 255, 0, 0};
 
 constexpr const Coding& coding_of(PixelFormat format) {
   if (format == PixelFormat::p010_10le) return kTenBits;
-  return format == PixelFormat::rgb || format == PixelFormat::bgrx ? kFull : kVideo;
+  const bool full =
+      format == PixelFormat::rgb || format == PixelFormat::bgrx || format == PixelFormat::rgba;
+  return full ? kFull : kVideo;
 }
 
 // The share of full scale that a response, 0..1, stands for. \source ITU-R BT.709, opto-electronic transfer.
@@ -67,6 +69,7 @@ constexpr Steps steps_of(PixelFormat format) {
     case PixelFormat::rgb:
       return {3, 0, 1};
     case PixelFormat::bgrx:
+    case PixelFormat::rgba:
       return {4, 0, 1};
     case PixelFormat::gray8:
       return {1, 0, 1};
@@ -432,6 +435,7 @@ Meter::Offset Meter::row_offset(PixelFormat format, const Layout& layout, std::s
       return {first + 1, first, first + 2};
     case PixelFormat::rgb:
     case PixelFormat::bgrx:
+    case PixelFormat::rgba:
     case PixelFormat::gray8:
       return {first, first, first};
   }
@@ -459,6 +463,8 @@ Metering Meter::measure_as(const std::byte* pixels) const {
         sample = read_rgb<0, 3>(at, count, tables, weight, sums);
       else if constexpr (kFormat == PixelFormat::bgrx)
         sample = read_rgb<2, 4>(at, count, tables, weight, sums);
+      else if constexpr (kFormat == PixelFormat::rgba)
+        sample = read_rgb<0, 4>(at, count, tables, weight, sums);
       else
         sample = read_yuv<kFormat>(at, pixels + row.u + column.u, pixels + row.v + column.v, count,
                                    tables, weight, sums);
@@ -482,6 +488,8 @@ Metering Meter::measure(const std::byte* pixels) const {
       return measure_as<PixelFormat::rgb>(pixels);
     case PixelFormat::bgrx:
       return measure_as<PixelFormat::bgrx>(pixels);
+    case PixelFormat::rgba:
+      return measure_as<PixelFormat::rgba>(pixels);
     case PixelFormat::gray8:
       return measure_as<PixelFormat::gray8>(pixels);
     case PixelFormat::p010_10le:

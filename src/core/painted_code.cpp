@@ -97,6 +97,7 @@ Samples samples_of(PixelFormat format) {
     case PixelFormat::rgb:
       return {{{0, 0, 0}, 3}, {{255, 255, 255}, 3}, {{}, 0}};
     case PixelFormat::bgrx:
+    case PixelFormat::rgba:
       return {{{0, 0, 0, 255}, 4}, {{255, 255, 255, 255}, 4}, {{}, 0}};
     case PixelFormat::gray8:
       return {{{16}, 1}, {{235}, 1}, {{}, 0}};
@@ -249,6 +250,7 @@ LumaView luma_of(const Format& format, const Layout& layout, std::span<const std
     case PixelFormat::uyvy:
     case PixelFormat::rgb:
     case PixelFormat::bgrx:
+    case PixelFormat::rgba:
     case PixelFormat::p010_10le:
       ++first;
       break;

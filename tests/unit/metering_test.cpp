@@ -75,12 +75,13 @@ struct Picture {
         put(at(0, y, x / 2 * 4 + 2), chroma(v));
         break;
       case PixelFormat::rgb:
-      case PixelFormat::bgrx: {
-        const bool rgb = format.pixel_format == PixelFormat::rgb;
-        const std::size_t pixel = at(0, y, x * (rgb ? 3 : 4));
-        put(pixel + (rgb ? 0 : 2), 255 * colour.red);
+      case PixelFormat::bgrx:
+      case PixelFormat::rgba: {
+        const bool red_first = format.pixel_format != PixelFormat::bgrx;
+        const std::size_t pixel = at(0, y, x * (format.pixel_format == PixelFormat::rgb ? 3 : 4));
+        put(pixel + (red_first ? 0 : 2), 255 * colour.red);
         put(pixel + 1, 255 * colour.green);
-        put(pixel + (rgb ? 2 : 0), 255 * colour.blue);
+        put(pixel + (red_first ? 2 : 0), 255 * colour.blue);
         break;
       }
       case PixelFormat::gray8:

@@ -48,10 +48,7 @@ struct Frame {
   // first..last.
   std::vector<double> codes(std::size_t number, std::size_t offset = 0, std::size_t first = 0,
                             std::size_t last = 1u << 20) const {
-    const std::size_t pixel_bytes = format_.pixel_format == PixelFormat::rgb          ? 3
-                                    : format_.pixel_format == PixelFormat::bgrx       ? 4
-                                    : layout.planes[0].row_bytes >= 2 * format_.width ? 2
-                                                                                      : 1;
+    const std::size_t pixel_bytes = layout.planes[0].row_bytes / format_.width;
     std::vector<double> found;
     for (std::size_t y = first; y < std::min<std::size_t>(last, format_.height); ++y) {
       const auto numbers = scene.numbers(y);
@@ -196,6 +193,7 @@ TEST_P(EveryFormat, ShowsTheSameGreys) {
       switch (GetParam()) {
         case PixelFormat::rgb:
         case PixelFormat::bgrx:
+        case PixelFormat::rgba:
           EXPECT_NEAR(mean(frame.codes(kWedge.first + step)), 255 * response, 1);
           EXPECT_NEAR(mean(frame.codes(kWedge.first + step, 1)), 255 * response, 1);
           EXPECT_NEAR(mean(frame.codes(kWedge.first + step, 2)), 255 * response, 1);

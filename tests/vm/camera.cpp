@@ -169,6 +169,8 @@ Rgb rgb_at(PixelFormat format, const Layout& layout, const std::byte* pixels, st
       return {at(0, y, x * 3), at(0, y, x * 3 + 1), at(0, y, x * 3 + 2)};
     case PixelFormat::bgrx:
       return {at(0, y, x * 4 + 2), at(0, y, x * 4 + 1), at(0, y, x * 4)};
+    case PixelFormat::rgba:
+      return {at(0, y, x * 4), at(0, y, x * 4 + 1), at(0, y, x * 4 + 2)};
     case PixelFormat::gray8:
       return {at(0, y, x), at(0, y, x), at(0, y, x)};  // vivid's is full range, BT.709
     case PixelFormat::p010_10le:

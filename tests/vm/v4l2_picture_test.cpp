@@ -122,7 +122,7 @@ INSTANTIATE_TEST_SUITE_P(V4l2, EveryFormat,
                          testing::Combine(testing::Values(PixelFormat::nv12, PixelFormat::i420,
                                                           PixelFormat::yuy2, PixelFormat::uyvy,
                                                           PixelFormat::rgb, PixelFormat::bgrx,
-                                                          PixelFormat::gray8),
+                                                          PixelFormat::rgba, PixelFormat::gray8),
                                           testing::Values("v4l2:/dev/video0", "v4l2:/dev/video4",
                                                           "v4l2:/dev/video0?io=mmap")),
                          [](const auto& which) {

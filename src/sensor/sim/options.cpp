@@ -165,6 +165,7 @@ Result<SimOptions> read_sim_options(const SensorSpec& spec) {
                                                            {"UYVY", PixelFormat::uyvy},
                                                            {"RGB", PixelFormat::rgb},
                                                            {"BGRx", PixelFormat::bgrx},
+                                                           {"RGBA", PixelFormat::rgba},
                                                            {"GRAY8", PixelFormat::gray8},
                                                            {"P010_10LE", PixelFormat::p010_10le}},
                                                           std::nullopt);

@@ -33,9 +33,11 @@ void stamp(const SimShot& shot, std::span<std::byte> slot) {
   std::memcpy(slot.data(), &stamp, std::min(sizeof stamp, slot.size()));
 }
 
-// The same byte all over is a grey in every format: half of a sample's range, without colour.
-void fill_grey(const Layout& layout, std::span<std::byte> slot) {
+// The same byte all over is a grey in every format: half of a sample's range, without colour. Alpha alone is no colour.
+void fill_grey(const Layout& layout, PixelFormat format, std::span<std::byte> slot) {
   std::memset(slot.data(), 128, layout.size_bytes);
+  if (format != PixelFormat::rgba) return;
+  for (std::size_t at = 3; at < layout.size_bytes; at += 4) slot[at] = std::byte{255};
 }
 
 }  // namespace
@@ -59,7 +61,7 @@ void SimPicture::draw(const SimShot& shot, std::span<std::byte> slot) {
       scene_->draw(shot, slot);
       break;
     case SimRender::code:
-      fill_grey(layout_, slot);
+      fill_grey(layout_, format_.pixel_format, slot);
       break;
   }
   paint_code(code_of(shot), format_, layout_, slot);

@@ -218,6 +218,10 @@ void SimScene::draw_row(const Tones& tones, std::uint64_t frame, std::size_t row
     case PixelFormat::bgrx:
       draw_colours.operator()<4>(2, 0);
       return;
+    case PixelFormat::rgba:
+      draw_colours.operator()<4>(0, 2);
+      for (std::size_t x = 0; x < pixels.size(); ++x) out[x * 4 + 3] = std::byte{255};
+      return;
   }
 }
 
@@ -240,6 +244,7 @@ void SimScene::draw_chroma_row(const Tones& tones, std::size_t row, std::byte* s
     case PixelFormat::uyvy:
     case PixelFormat::rgb:
     case PixelFormat::bgrx:
+    case PixelFormat::rgba:
     case PixelFormat::gray8:
       return;
   }

@@ -20,6 +20,7 @@ constexpr std::array kFourccs = {
     V4l2Fourcc{V4L2_PIX_FMT_RGB24, PixelFormat::rgb, false},
     V4l2Fourcc{V4L2_PIX_FMT_XBGR32, PixelFormat::bgrx, false},
     V4l2Fourcc{V4L2_PIX_FMT_BGR32, PixelFormat::bgrx, false},
+    V4l2Fourcc{V4L2_PIX_FMT_RGBA32, PixelFormat::rgba, false},
     V4l2Fourcc{V4L2_PIX_FMT_GREY, PixelFormat::gray8, false},
     V4l2Fourcc{V4L2_PIX_FMT_P010, PixelFormat::p010_10le, false},
 };
