@@ -3,7 +3,8 @@
 // libyuv does exact halves and quarters, which is what mosaics of 4 and 16 are made of: there its
 // box filter averages every pixel, and nothing is faster. Elsewhere it skips pixels of interleaved
 // planes (at a third it takes every third UV pair; measured 40 dB against exact averages where
-// 60 dB can be had), and it knows neither YUY2 nor the 16-bit UV plane. There the rows that make
+// 60 dB can be had), and it knows neither YUY2 nor the 16-bit UV plane; and a quarter of four channels
+// it makes of two halves, each rounded up twice, which is too bright by up to 2 of 255. There the rows that make
 // up an output row are summed by their share first, across all channels at once, which compilers
 // turn into vector code; then each channel's samples within the sum.
 #include "gstlockstepscaler.h"
@@ -166,8 +167,30 @@ bool scale_with_libyuv(const PlaneView& from, const PlaneView& to) {
   const std::size_t step = to.channels[0].step;
   if (to.num_channels == 1 && step == 1) return scale(libyuv::ScalePlane);
   if (to.num_channels == 2 && step == 2) return scale(libyuv::UVScale);
-  if (to.num_channels == 4 && step == 4) return scale(libyuv::ARGBScale);
+  if (to.num_channels == 4 && step == 4 && is_multiple(from, to, 2))
+    return scale(libyuv::ARGBScale);
   return false;
+}
+
+constexpr std::size_t kQuarter = 4;
+
+bool is_quarter_of_four_channels(const PlaneView& from, const PlaneView& to) {
+  return to.sample_bytes == 1 && to.num_channels == 4 && to.channels[0].step == 4 &&
+         is_multiple(from, to, kQuarter);
+}
+
+// A row of four channels from the sums of four rows. All being known beforehand, it takes a third of the time by taps.
+void sum_four_channels(const std::uint16_t* __restrict sums, guint8* __restrict row,
+                       std::size_t width) {
+  constexpr std::uint16_t kCount = kQuarter * kQuarter;
+  for (std::size_t x = 0; x < width; x++) {
+    for (std::size_t c = 0; c < 4; c++) {
+      std::uint16_t sum = kCount / 2;
+      for (std::size_t k = 0; k < kQuarter; k++)
+        sum = static_cast<std::uint16_t>(sum + sums[(x * kQuarter + k) * 4 + c]);
+      row[x * 4 + c] = static_cast<guint8>(sum / kCount);
+    }
+  }
 }
 
 }  // namespace
@@ -201,12 +224,26 @@ void Scaler::average(const PlaneView& from, const PlaneView& to) {
   }
 }
 
+void Scaler::quarter(const PlaneView& from, const PlaneView& to) {
+  const std::size_t row_samples = from.row_samples();
+  sums_.resize(row_samples * sizeof(std::uint16_t));
+  auto* sums = reinterpret_cast<std::uint16_t*>(sums_.data());
+  for (std::uint32_t y = 0; y < to.height; y++) {
+    for (std::size_t k = 0; k < kQuarter; k++)
+      add_row(from.data + (y * kQuarter + k) * from.stride, sums, row_samples, std::uint16_t{1},
+              k == 0);
+    sum_four_channels(sums, to.data + y * to.stride, to.channels[0].width);
+  }
+}
+
 void Scaler::scale(const PictureView& from, const PictureView& to) {
   for (guint i = 0; i < GST_VIDEO_FORMAT_INFO_N_PLANES(to.format); i++) {
     const PlaneView from_plane = plane_of(from, i);
     const PlaneView to_plane = plane_of(to, i);
     if (is_multiple(from_plane, to_plane, 1)) {
       copy(from_plane, to_plane);
+    } else if (is_quarter_of_four_channels(from_plane, to_plane)) {
+      quarter(from_plane, to_plane);
     } else if (!scale_with_libyuv(from_plane, to_plane)) {
       if (to_plane.sample_bytes == 1) {
         average<std::uint8_t>(from_plane, to_plane);

@@ -4,6 +4,7 @@
 #include <gst/video/video.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstring>
 
 #include "batches.h"
@@ -205,6 +206,44 @@ TEST(TilerMissing, SlotKeepsItsFrameInALayoutOfAnotherSize) {
   ASSERT_TRUE(code);
   EXPECT_EQ(code->sensor, 1);
   EXPECT_EQ(code->sequence, 0u);
+}
+
+// The whole of one pixel of a mosaic in RGBA.
+std::array<int, 4> rgba_at(GstBuffer* mosaic, const Format& format, std::uint32_t x,
+                           std::uint32_t y) {
+  std::array<guint8, 4> bytes{};
+  gst_buffer_extract(mosaic, 4 * (gsize{y} * format.width + x), bytes.data(), bytes.size());
+  return {bytes[0], bytes[1], bytes[2], bytes[3]};
+}
+
+TEST(TilerRgba, MarksAndEmptyTilesAreOpaqueAndFramesKeepTheirAlpha) {
+  const Format format{PixelFormat::rgba, 320, 180, {30, 1}};
+  // Frames as large as their tiles, and larger.
+  for (const char* size :
+       {"width=640 height=360", "width=320 height=180", "width=430 height=242"}) {
+    Tiler tiler(size);
+    play(tiler.harness.get(), format, 3);
+    const BufferPtr mosaic =
+        tiler.draw({format, {FrameState::repeated, FrameState::missing, FrameState::fresh}, 1});
+    ASSERT_TRUE(mosaic);
+    const Format out = tiler.format_out(PixelFormat::rgba);
+    const auto place = [&](std::size_t slot) {
+      return tile_of(slot, {2, 2}, out.width, out.height);
+    };
+    const auto corner = [&](std::size_t slot) {
+      return rgba_at(mosaic.get(), out, place(slot).x + place(slot).width - 2, place(slot).y + 1);
+    };
+    const auto middle = [&](std::size_t slot) {
+      return rgba_at(mosaic.get(), out, place(slot).x + place(slot).width / 2,
+                     place(slot).y + place(slot).height / 2);
+    };
+    EXPECT_EQ(corner(0), (std::array{255, 191, 0, 255})) << size;
+    EXPECT_EQ(middle(0), (std::array{128, 128, 128, 128})) << size;
+    EXPECT_EQ(corner(1), (std::array{255, 0, 0, 255})) << size;
+    EXPECT_EQ(middle(1), (std::array{0, 0, 0, 255})) << size;
+    EXPECT_EQ(middle(2), (std::array{128, 128, 128, 128})) << size;
+    EXPECT_EQ(middle(3), (std::array{0, 0, 0, 255})) << size;
+  }
 }
 
 TEST(TilerRepeated, FrameIsMarkedInAmberInOneCornerOnly) {
