@@ -72,7 +72,7 @@ TEST(MuxMemory, LayoutReferenceOffersNoSlots) {
 }
 
 TEST(MuxMemory, LayoutContiguousCopiesOtherMemoryOnceAndSaysSo) {
-  for (const char* format : {"NV12", "I420", "YUY2", "RGB", "GRAY8", "P010_10LE"}) {
+  for (const char* format : {"NV12", "I420", "YUY2", "RGB", "RGBA", "GRAY8", "P010_10LE"}) {
     MuxBench bench({}, kContiguous);
     for (guint pad : {0u, 1u}) bench.add(pad, small_caps("30/1", format, 62, 35));
     bench.push_all({1, 0}, 3);

@@ -264,6 +264,20 @@ TEST(SimScene, ColoursAreTheSameInRgbAndYuv) {
   }
 }
 
+TEST(SimScene, RgbaIsRgbAndOpaque) {
+  const SimShot shot = shot_of(milliseconds(8));
+  const Frame rgb(SimOptions(), shot, {PixelFormat::rgb, 317, 179, {}});
+  const Frame rgba(SimOptions(), shot, {PixelFormat::rgba, 317, 179, {}});
+  for (std::size_t y = 0; y < 179; ++y) {
+    const auto* three = &rgb.bytes[y * rgb.layout.planes[0].stride_bytes];
+    const auto* four = &rgba.bytes[y * rgba.layout.planes[0].stride_bytes];
+    for (std::size_t x = 0; x < 317; ++x) {
+      ASSERT_TRUE(std::equal(three + 3 * x, three + 3 * x + 3, four + 4 * x)) << x << "," << y;
+      ASSERT_EQ(four[4 * x + 3], std::byte{255}) << x << "," << y;
+    }
+  }
+}
+
 // How far apart the bands of a frame are that are exposed at different times, in codes.
 double band_spread(const SimOptions& with, Nanoseconds exposure, Nanoseconds readout) {
   SimShot shot = shot_of(exposure);

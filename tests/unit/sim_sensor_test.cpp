@@ -100,6 +100,20 @@ TEST(Sim, PaintsWhatItTells) {
   }
 }
 
+TEST(Sim, IsOpaqueWhereThereIsAlpha) {
+  const Format format{PixelFormat::rgba, 317, 179, {30, 1}};
+  for (const char* render : {"full", "scene", "code"}) {
+    auto bench = started(std::string("sim?realtime=false&render=") + render, format);
+    const auto frame = bench->next();
+    ASSERT_TRUE(succeeds(frame));
+    const auto pixels = bench->pixels(*frame);
+    const Plane plane = bench->stream().layout.planes[0];
+    for (std::size_t y = 0; y < plane.rows; ++y)
+      for (std::size_t x = 3; x < plane.row_bytes; x += 4)
+        ASSERT_EQ(pixels[y * plane.stride_bytes + x], std::byte{255}) << render << " " << y;
+  }
+}
+
 TEST(Sim, TheSceneAloneCarriesNoCodeAndIsTheSameOtherwise) {
   const auto pixels = [](const std::string& render) {
     auto bench = started("sim?realtime=false&render=" + render);

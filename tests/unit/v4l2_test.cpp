@@ -49,6 +49,13 @@ TEST(V4l2Fourcc, OfEveryFormatThereIsAnUnsplitOne) {
   }
 }
 
+// The same letters in another order are other bytes, and RGBX says nothing of its fourth.
+TEST(V4l2Fourcc, OfRgbaIsTheOneWithItsBytesInThatOrder) {
+  EXPECT_EQ(named("AB24").pixel_format, PixelFormat::rgba);
+  for (const char* other : {"AR24", "RA24", "BA24", "XB24", "RGB4"})
+    EXPECT_FALSE(v4l2_fourcc_from(other)) << other;
+}
+
 TEST(V4l2Fourcc, UnknownOneIsNotFound) { EXPECT_FALSE(v4l2_fourcc_from("MJPG")); }
 
 TEST(V4l2Picture, FollowsTheStrideThatTheDriverTook) {

@@ -37,7 +37,11 @@ void stamp(const SimShot& shot, std::span<std::byte> slot) {
 void fill_grey(const Layout& layout, PixelFormat format, std::span<std::byte> slot) {
   std::memset(slot.data(), 128, layout.size_bytes);
   if (format != PixelFormat::rgba) return;
-  for (std::size_t at = 3; at < layout.size_bytes; at += 4) slot[at] = std::byte{255};
+  const Plane& plane = layout.planes[0];
+  for (std::size_t row = 0; row < plane.rows; ++row) {
+    const std::size_t begin = plane.offset_bytes + row * plane.stride_bytes;
+    for (std::size_t x = 3; x < plane.row_bytes; x += 4) slot[begin + x] = std::byte{255};
+  }
 }
 
 }  // namespace
