@@ -94,7 +94,12 @@ class LOCKSTEP_API CudaKernels {
   CudaKernels(const CudaKernels&) = delete;
   CudaKernels& operator=(const CudaKernels&) = delete;
 
-  /// Copies picture i of `from` to picture i of `to`, all planes of all of them by one launch.
+  /// Forgets the CUDA arrays that it was given: textures of them are kept, by their handles. Whoever destroys arrays that
+  /// kernels were given calls it then, before others can have the same handles. Waits for nothing.
+  void forget_arrays();
+
+  /// Copies picture i of `from` to picture i of `to`, all planes of all of them by one launch. (Where they lie in memory in
+  /// more than eight ways, as told by strides, alignment and size, by more.)
   ///
   /// \shape   pairs of the same format and size; any strides and alignment; `from` may be arrays, `to` may not.
   /// \errors  invalid_argument  pictures that do not pair, none, or more than kMaxPictures.
