@@ -21,7 +21,9 @@ struct SlotView {
   FdKind fd_kind = FdKind::none;
   /// The same as a dma-buf where the driver can and `fd` is none; -1 elsewhere.
   int dmabuf_fd = -1;
-  const CudaPixels* cuda = nullptr;  ///< Where the arena is GPU memory: who writes and reads the slot.
+  /// Where the arena is GPU memory: who writes and reads the slot. `is_range` is set: planes lie where the frame's Layout
+  /// says, and of CudaPixels::planes only the first, the slot's address, is known here.
+  const CudaPixels* cuda = nullptr;
 };
 
 /// One allocation that holds every slot of a batch, slot i at i x slot_stride(), as one mapping.
@@ -53,17 +55,20 @@ class LOCKSTEP_API FrameCopier {
 
   /// One frame and where it goes.
   struct Job {
-    const Pixels* from = nullptr;
+    std::shared_ptr<const Pixels> from;  ///< Kept until it is read where it is memory of the CPU.
     Layout from_layout;
     SlotView to;
-    Layout to_layout;  ///< Of the same format and size.
+    Layout to_layout;
+    Format format;  ///< Of both layouts; its rate means nothing.
   };
 
-  /// Copies all of these frames. On a GPU all that lie there already are copied by one kernel launch, and the call returns
-  /// before that is done: the slots' fences (CudaPixels::fence) order whoever reads them.
+  /// Copies all of these frames. On a GPU all that lie there already are copied by one kernel launch (in a build without
+  /// kernels plane by plane), those of the CPU are uploaded, and the call returns before that is done: the slots' fences
+  /// (CudaPixels::fence) order whoever reads them, and the frames' whoever writes them next.
   ///
-  /// \errors  not_supported  pixels in memory that these slots cannot be filled from.
+  /// \errors  not_supported  pixels in memory that these slots cannot be filled from; nothing was copied.
   ///          device_lost    the GPU failed; nothing can be said of the slots.
+  ///          io, out_of_memory  the driver failed otherwise; nor then.
   virtual Result<void> copy(std::span<const Job> jobs) = 0;
 };
 
@@ -93,14 +98,19 @@ class LOCKSTEP_API MemoryBackend {
   ///          out_of_fds         no file descriptors; nothing is left open.
   virtual Result<std::shared_ptr<Arena>> allocate(std::size_t num_slots,
                                                   std::size_t slot_bytes) const = 0;
-  /// Makes what copies frames into these arenas. \errors  as available().
+  /// Makes what copies frames into these arenas. On a GPU it has a stream of its own, and the kernel that gathers frames;
+  /// a build without nvcc has none and copies them by the driver, plane by plane.
+  ///
+  /// \errors  as available(); out_of_memory, io  the GPU has no stream, or does not take the kernels.
   virtual Result<std::unique_ptr<FrameCopier>> make_copier() const;
 };
 
-/// Every backend that this build has, in the order listings show them.
+/// Every backend that this build has, in the order listings show them; of GPUs the first.
 LOCKSTEP_API std::span<const MemoryBackend* const> memory_backends();
 
-/// The backend of that name. \errors not_found names those there are.
+/// The backend of that name; "cuda" is the first GPU's, "cuda:1" the next one's, whether or not there is such a GPU.
+///
+/// \errors  not_found  names those there are; for "cuda" says that this build has no CUDA part.
 LOCKSTEP_API Result<const MemoryBackend*> find_memory_backend(std::string_view name);
 
 }  // namespace lockstep

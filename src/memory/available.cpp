@@ -25,12 +25,12 @@ std::size_t available_bytes() {
   return static_cast<std::size_t>(-1);
 }
 
-Error no_memory(int errno_value, std::size_t wanted, std::size_t num_batches) {
+Error no_memory(int os_error, std::size_t wanted, std::size_t num_batches, std::size_t available) {
   const std::string batches =
       num_batches == 1 ? "one batch" : std::to_string(num_batches) + " batches";
   return Error{
-      Errc::out_of_memory, errno_value,
-      "no " + mebibytes(wanted) + " for " + batches + ", " + mebibytes(available_bytes()) +
+      Errc::out_of_memory, os_error,
+      "no " + mebibytes(wanted) + " for " + batches + ", " + mebibytes(available) +
           " available; ask for smaller frames, fewer sensors or fewer batches (max-batches)"};
 }
 

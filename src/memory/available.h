@@ -13,6 +13,7 @@ namespace lockstep {
 std::size_t available_bytes();
 
 /// The error of a batch, or of `num_batches` of them, of `wanted` bytes in all that cannot be had.
-Error no_memory(int errno_value, std::size_t wanted, std::size_t num_batches = 1);
+Error no_memory(int os_error, std::size_t wanted, std::size_t num_batches = 1,
+                std::size_t available = available_bytes());
 
 }  // namespace lockstep

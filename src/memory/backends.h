@@ -9,5 +9,7 @@ namespace lockstep {
 // build.
 const MemoryBackend* memfd_backend();
 const MemoryBackend* udmabuf_backend();
+/// The memory of the GPU of that number, whether or not there is one; null in a build without CUDA.
+const MemoryBackend* cuda_backend(int ordinal);
 
 }  // namespace lockstep

@@ -1,24 +1,53 @@
 // SPDX-License-Identifier: MIT
-#include <array>
+#include <charconv>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "lockstep/memory.h"
 #include "memory/backends.h"
 
 namespace lockstep {
+namespace {
+
+// The GPU that "cuda" or "cuda:1" names.
+std::optional<int> gpu_of(std::string_view name) {
+  constexpr std::string_view kCuda = "cuda";
+  if (name == kCuda) return 0;
+  if (!name.starts_with("cuda:")) return std::nullopt;
+  name.remove_prefix(kCuda.size() + 1);
+  int ordinal = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), ordinal);
+  // A process has a few GPUs; a backend for each number that somebody thinks of would stay for ever.
+  if (error != std::errc() || end != name.data() + name.size() || ordinal < 0 || ordinal > 255)
+    return std::nullopt;
+  return ordinal;
+}
+
+}  // namespace
 
 std::span<const MemoryBackend* const> memory_backends() {
-  static const std::array backends = {memfd_backend(), udmabuf_backend()};
+  static const std::vector<const MemoryBackend*> backends = [] {
+    std::vector<const MemoryBackend*> there = {memfd_backend(), udmabuf_backend()};
+    if (const MemoryBackend* cuda = cuda_backend(0)) there.push_back(cuda);
+    return there;
+  }();
   return backends;
 }
 
 Result<const MemoryBackend*> find_memory_backend(std::string_view name) {
+  const auto gpu = gpu_of(name);
+  const MemoryBackend* on_gpu = gpu ? cuda_backend(*gpu) : nullptr;
+  if (on_gpu) return on_gpu;
   std::string names;
   for (const MemoryBackend* backend : memory_backends()) {
     if (backend->name() == name) return backend;
     names += (names.empty() ? "" : ", ") + std::string(backend->name());
   }
-  return Error{Errc::not_found, 0, "no memory \"" + std::string(name) + "\"; there is: " + names};
+  std::string why;
+  if (gpu) why = ": this build has no CUDA part; build with CUDA's headers (cuda.h) at hand";
+  return Error{Errc::not_found, 0,
+               "no memory \"" + std::string(name) + "\"" + why + "; there is: " + names};
 }
 
 }  // namespace lockstep
