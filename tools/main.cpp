@@ -6,6 +6,7 @@
 
 #include "add_options.h"
 #include "bench.h"
+#include "camera.h"
 #include "encoder.h"
 #include "exit_status.h"
 #include "light.h"
@@ -189,6 +190,35 @@ void add_verify(CLI::App& app, VerifyOptions& options, Chosen& chosen) {
   command->callback([&] { chosen = [&] { return run_verify(options); }; });
 }
 
+void add_camera(CLI::App& app, CameraOptions& options, Chosen& chosen) {
+  CLI::App* command = app.add_subcommand(
+      "camera",
+      "Is a camera in a process of its own: delivers a sensor's frames on an NVIDIA GPU to the sensor "
+      "eglstream:SOCKET of another process, until interrupted");
+  command->add_option("--eglstream", options.socket, "Path of the socket that its consumer connects to")
+      ->required();
+  command->add_option("--sensor", options.sensor, "The sensor, on the real clock")->capture_default_str();
+  command->add_option("--format", options.pixel_format, "NV12, P010_10LE, GRAY8, BGRx or RGBA")
+      ->capture_default_str();
+  const CLI::Range side(std::uint32_t{1}, kMaxSide);
+  command->add_option("--width", options.format.width, "In pixels")->check(side)->capture_default_str();
+  command->add_option("--height", options.format.height, "In pixels")->check(side)->capture_default_str();
+  command->add_option("--framerate", options.format.framerate.numerator, "Frames per second")
+      ->check(CLI::Range(1u, 1000u))
+      ->capture_default_str();
+  command->add_option("--index", options.index,
+                      "Which sensor of its rig it is: simulated ones paint it into their frames")
+      ->check(CLI::Range(0u, 63u));
+  command->add_flag("--arrays", options.arrays, "Deliver CUDA arrays, not pitch-linear memory");
+  command->add_option("--gpu", options.gpu, "Number of the GPU, as CUDA counts them")->check(CLI::Range(0, 63));
+  command->footer(
+      "Example, a rig of two:\n"
+      "  lockstep camera --eglstream /tmp/0.sock --index 0 &\n"
+      "  lockstep camera --eglstream /tmp/1.sock --index 1 &\n"
+      "  lockstep light --sensors \"eglstream:/tmp/0.sock;eglstream:/tmp/1.sock\"");
+  command->callback([&] { chosen = [&] { return run_camera(options); }; });
+}
+
 void add_bench(CLI::App& app, std::vector<std::string>& arguments, Chosen& chosen) {
   CLI::App* command = app.add_subcommand("bench", "Runs the benchmarks");
   command->prefix_command();
@@ -212,11 +242,13 @@ int run(int argc, char** argv) {
   RecordOptions record;
   LightCommand light;
   VerifyOptions verify;
+  CameraOptions camera;
   std::vector<std::string> bench;
   add_sensors(app, sensors, chosen);
   add_record(app, record, chosen);
   add_light(app, light, chosen);
   add_verify(app, verify, chosen);
+  add_camera(app, camera, chosen);
   add_bench(app, bench, chosen);
   try {
     app.parse(argc, argv);

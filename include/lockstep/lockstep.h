@@ -3,7 +3,9 @@
 
 /// Everything the library offers; each header also stands alone.
 #include "lockstep/cuda.h"
+#include "lockstep/cuda_kernels.h"
 #include "lockstep/drop_counter.h"
+#include "lockstep/eglstream.h"
 #include "lockstep/format.h"
 #include "lockstep/frame.h"
 #include "lockstep/histogram.h"

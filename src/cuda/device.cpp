@@ -18,8 +18,8 @@ Result<CUdevice> device_of(const CudaDriver& driver, int ordinal) {
     return cuda_error(failed, "count the GPUs");
   if (ordinal < 0 || ordinal >= count)
     return Error{Errc::not_found, 0,
-                 "no " + gpu_text(ordinal) + "; there " + (count == 1 ? "is 1" : "are " + std::to_string(count)) +
-                     ", counted from 0"};
+                 "no " + gpu_text(ordinal) + "; there " +
+                     (count == 1 ? "is 1" : "are " + std::to_string(count)) + ", counted from 0"};
   CUdevice device = 0;
   if (const CUresult failed = driver.cuDeviceGet(&device, ordinal))
     return cuda_error(failed, "find " + gpu_text(ordinal));
@@ -55,7 +55,8 @@ Result<std::shared_ptr<CudaDevice>> CudaDevice::open(int ordinal) {
 CudaDevice::~CudaDevice() {
   const CudaDriver& driver = loaded_cuda_driver();
   CUdevice device = 0;
-  if (driver.cuDeviceGet(&device, ordinal_) == CUDA_SUCCESS) driver.cuDevicePrimaryCtxRelease(device);
+  if (driver.cuDeviceGet(&device, ordinal_) == CUDA_SUCCESS)
+    driver.cuDevicePrimaryCtxRelease(device);
 }
 
 std::size_t CudaDevice::free_bytes() const {

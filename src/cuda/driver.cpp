@@ -31,19 +31,21 @@ Result<CudaDriver> load() {
   if (!library()) {
     const char* reason = dlerror();
     return Error{Errc::not_supported, 0,
-                 std::string("no CUDA driver: ") + (reason ? reason : "libcuda.so.1 cannot be loaded") +
-                     "; install NVIDIA's driver, or use other memory"};
+                 std::string("no CUDA driver: ") +
+                     (reason ? reason : "libcuda.so.1 cannot be loaded") +
+                     "; it takes NVIDIA's driver"};
   }
   CudaDriver driver;
   std::string missing;
   // In two steps, so that the name that is looked up is the versioned one.
 #define LOCKSTEP_CUDA_NAME(name) #name
-#define LOCKSTEP_CUDA_FIND(function)                                             \
-  driver.function = reinterpret_cast<decltype(driver.function)>(                 \
-      dlsym(library(), LOCKSTEP_CUDA_NAME(function)));
+#define LOCKSTEP_CUDA_FIND(function) \
+  driver.function =                  \
+      reinterpret_cast<decltype(driver.function)>(dlsym(library(), LOCKSTEP_CUDA_NAME(function)));
 #define LOCKSTEP_CUDA_REQUIRE(function) \
   LOCKSTEP_CUDA_FIND(function)          \
-  if (!driver.function) missing += (missing.empty() ? "" : ", ") + std::string(LOCKSTEP_CUDA_NAME(function));
+  if (!driver.function)                 \
+    missing += (missing.empty() ? "" : ", ") + std::string(LOCKSTEP_CUDA_NAME(function));
   LOCKSTEP_CUDA_FUNCTIONS(LOCKSTEP_CUDA_REQUIRE)
   LOCKSTEP_CUDA_OPTIONAL_FUNCTIONS(LOCKSTEP_CUDA_FIND)
 #undef LOCKSTEP_CUDA_REQUIRE
@@ -51,8 +53,8 @@ Result<CudaDriver> load() {
 #undef LOCKSTEP_CUDA_NAME
   if (!missing.empty())
     return Error{Errc::not_supported, 0,
-                 "the CUDA driver is too old, it lacks " + missing + "; this build was made for CUDA " +
-                     version_text(CUDA_VERSION)};
+                 "the CUDA driver is too old, it lacks " + missing +
+                     "; this build was made for CUDA " + version_text(CUDA_VERSION)};
   if (auto initialised = initialise(driver); !initialised) return std::move(initialised).error();
   return driver;
 }

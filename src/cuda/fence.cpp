@@ -79,8 +79,9 @@ void CudaFence::was_read(EventPtr event) {
   std::vector<EventPtr> done;
   MutexLock lock(state_->mutex);
   // Memory that is read for ever and never written keeps few events.
-  const auto first_done = std::stable_partition(state_->read.begin(), state_->read.end(),
-                                                [](const EventPtr& one) { return !one->is_done(); });
+  const auto first_done =
+      std::stable_partition(state_->read.begin(), state_->read.end(),
+                            [](const EventPtr& one) { return !one->is_done(); });
   done.assign(std::make_move_iterator(first_done), std::make_move_iterator(state_->read.end()));
   state_->read.erase(first_done, state_->read.end());
   state_->read.push_back(std::move(event));

@@ -9,5 +9,9 @@ namespace lockstep {
 // build.
 const SensorBackend* sim_backend();
 const SensorBackend* v4l2_backend();
+const SensorBackend* eglstream_backend();  // null where this build has none
+
+/// Why this build has none.
+Error no_eglstreams();
 
 }  // namespace lockstep

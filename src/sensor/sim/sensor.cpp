@@ -101,7 +101,8 @@ SensorInfo SimSensor::describe() {
 
 Clock SimSensor::clock() const { return options_.realtime ? Clock::monotonic : Clock::simulated; }
 
-Result<SensorStream> SimSensor::configure(const Format& format, const Layout& wanted, FdKind) {
+Result<SensorStream> SimSensor::configure(const Format& format, const Layout& wanted,
+                                          FdKind slot_kind) {
   const auto tight = default_layout(format.pixel_format, format.width, format.height);
   bool offered = false;
   for (const FormatOffer& offer : offers()) offered = offered || allows(offer, format);
@@ -123,17 +124,22 @@ Result<SensorStream> SimSensor::configure(const Format& format, const Layout& wa
     return Error{Errc::out_of_memory, 0, "no memory to draw " + to_string(format) + " on " + name_};
   }
 
-  const bool fills = options_.delivery == Delivery::fill;
+  // It draws with the CPU.
+  const bool on_gpu = slot_kind == FdKind::cuda;
+  delivery_ = on_gpu ? Delivery::lend : options_.delivery;
+  const bool fills = delivery_ == Delivery::fill;
   SensorStream stream;
   stream.layout = wanted;
   stream.slot_bytes = wanted.size_bytes;
-  stream.delivery = options_.delivery;
-  stream.io = fills ? "fill (writes into the slots)" : "lend (buffers of its own, delivery=lend)";
+  stream.delivery = delivery_;
+  stream.io = fills    ? "fill (writes into the slots)"
+              : on_gpu ? "lend (buffers of its own, the slots are GPU memory)"
+                       : "lend (buffers of its own, delivery=lend)";
   return stream;
 }
 
 Result<void> SimSensor::attach(std::span<const SlotView> slots) {
-  if (options_.delivery == Delivery::lend) {
+  if (delivery_ == Delivery::lend) {
     // Virtual time waits for the user, so that it is up to him how many are out; real time does not.
     targets_.use_buffers(layout_.size_bytes, options_.realtime ? slots.size() : SIZE_MAX);
     attached_ = true;
@@ -158,7 +164,7 @@ Result<void> SimSensor::check_ready_to_start(bool streaming) const {
 }
 
 Result<void> SimSensor::queue_target(std::size_t arena_index) {
-  if (options_.delivery == Delivery::fill) return targets_.queue(arena_index);
+  if (delivery_ == Delivery::fill) return targets_.queue(arena_index);
   return Error{Errc::invalid_argument, 0, "queue a slot to " + name_ + ", it lends its own"};
 }
 

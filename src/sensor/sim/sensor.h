@@ -56,6 +56,7 @@ class SimSensor : public Sensor {
   SettingsChange written_;  // All that was, and the last revision.
   std::optional<std::uint32_t> completed_;
   Layout layout_;
+  Delivery delivery_ = Delivery::fill;  // As configure() settled on.
   bool attached_ = false;
 };
 

@@ -30,6 +30,7 @@ Result<void> try_slot(const V4l2Device& device, const V4l2Picture& picture, v4l2
 Result<void> try_io(const V4l2Device& device, const V4l2Picture& picture, v4l2_memory memory,
                     FdKind slot_kind) {
   if (memory == V4L2_MEMORY_MMAP) return {};
+  if (slot_kind == FdKind::cuda) return Error{Errc::not_supported, 0, "the slots are GPU memory"};
   if (memory == V4L2_MEMORY_USERPTR)
     return try_slot(device, picture, memory, slot_kind == FdKind::none ? FdKind::memfd : slot_kind);
   if (slot_kind != FdKind::dmabuf)
