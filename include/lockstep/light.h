@@ -51,7 +51,8 @@ struct LightConfig {
   /// How much each sensor counts, with LightMode::shared; 0 or more. Empty: all alike. One for each sensor otherwise.
   std::vector<double> weights{};
   WeightMap metering = WeightMap{};  ///< How much each part of a picture counts.
-  /// Whether frames are metered though no algorithm needs it (manual).
+  /// Whether frames are metered though no algorithm needs it (manual). Those that a sensor lends in the memory of a GPU
+  /// never are: the CPU cannot look at them.
   bool always_meter = false;
   /// Whether free-running sensors are held together: a servo changes their frame durations by a little, so that their
   /// exposures start together. For sensors without a common trigger only.
@@ -71,7 +72,7 @@ struct LightReport {
     const SettingsCaps* caps = nullptr;  ///< What it can be set to.
     FrameState state = FrameState::missing;
     FrameInfo info;  ///< Of the frame; what it was exposed with is in `info.settings`.
-    const Metering* metering = nullptr;  ///< Null where the frame is not fresh.
+    const Metering* metering = nullptr;  ///< Null where the frame is not fresh, or not metered.
     Settings wanted;  ///< What was last asked of it, whether or not that holds already.
   };
   std::uint64_t batch = 0;      ///< Batch::number.

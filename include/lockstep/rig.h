@@ -26,7 +26,7 @@ namespace lockstep {
 /// Whether batches are one block of memory.
 enum class BatchLayout : std::uint8_t {
   /// Contiguous where that is free, by reference otherwise. Never a copy, unless memory that
-  /// devices can import was asked for and a sensor lends buffers that they cannot.
+  /// devices can import, or memory of a GPU, was asked for and a sensor lends buffers that are not.
   automatic,
   contiguous,  ///< Always contiguous; frames that are not in place are copied once.
   reference,   ///< Always by reference: never a copy.
@@ -133,7 +133,12 @@ class LOCKSTEP_API Rig {
 
   /// Sets every sensor and allocates the arenas.
   ///
+  /// Sensors that lend buffers in the memory of a GPU go with memory=cuda; with other memory only by reference, and only if
+  /// all sensors are such.
+  ///
   /// \errors  no_common_format  a sensor cannot do it; the text says which and what each offers.
+  ///          not_supported     sensors lend memory of a GPU, and batches would have to be copied from there or be of both
+  ///                            kinds; the text says what to ask for.
   ///          out_of_memory, out_of_fds, permission_denied  the arenas cannot be had; nothing stays
   ///          allocated.
   Result<void> configure(const Format& format);
@@ -144,13 +149,17 @@ class LOCKSTEP_API Rig {
   /// Waits for the next batch and hands it over. Sensors that are lost meanwhile are tried again
   /// until they come back, and the others go on; when all are lost it waits.
   ///
-  /// Copies nothing, unless the layout is contiguous and a frame lies elsewhere.
+  /// Copies nothing, unless the layout is contiguous and a frame lies elsewhere, or as BatchLayout::automatic says. In the
+  /// memory of a GPU pixels may still be on their way: CudaPixels::fence orders who reads them.
   /// \shape   frames[i] is sensor i's, missing ones included; planes as Frame::layout says.
   /// \units   Batch::captured on clock(); timeout a duration on the real clock.
   /// \errors  timed_out      no batch in time; nothing is lost, call again.
   ///          interrupted    interrupt() was called; frames go on being captured, call resume()
-  ///          then this again. device_lost    every sensor is lost and none will come back.
-  ///          out_of_memory  the system gave no memory.
+  ///          then this again.
+  ///          device_lost    the GPU that frames are copied by failed. Their batch is counted as flushed; sensors go on, and
+  ///                         what is not copied can be had, but the GPU's context does not come back in this process.
+  ///          not_supported, io  a frame could not be copied; its batch is counted as flushed.
+  ///          out_of_memory  the system, or the GPU, gave no memory.
   /// \thread  one caller at a time.
   Result<Batch> next_batch(Nanoseconds timeout);
 
@@ -211,6 +220,10 @@ class LOCKSTEP_API Rig {
   bool uses_dmabufs() const;
   /// Whether every frame will be a dma-buf. Known once configured.
   bool delivers_dmabufs() const;
+  /// Who will be able to reach the frames. Known once opened.
+  MemorySpace frame_space() const;
+  /// Whether every frame will be in the memory of a GPU (Pixels::cuda). Known once configured.
+  bool delivers_cuda() const;
 
   const Format& format() const;
   std::size_t num_sensors() const;

@@ -91,6 +91,7 @@ struct Delivered {
 
   std::size_t arena_index = kLent;     ///< Which queued slot was filled, or kLent.
   std::shared_ptr<const Pixels> lent;  ///< The sensor's own buffer where arena_index is kLent.
+  std::optional<Layout> layout;        ///< Of a lent frame that lies otherwise than SensorStream::layout says.
   FrameInfo info;                      ///< `sensor` is filled in by the rig.
   /// When it became ready. \units monotonic clock, or virtual (see next_event()).
   Nanoseconds ready_at{0};
@@ -118,6 +119,9 @@ class LOCKSTEP_API Sensor {
   /// sensor on a virtual clock.
   virtual Clock clock() const { return Clock::monotonic; }
 
+  /// Where the buffers lie that it lends. Who answers cuda never fills slots.
+  virtual MemorySpace lends_in() const { return MemorySpace::host; }
+
   /// Tells the sensor its place in the rig, before configure(). Simulated sensors paint it; others
   /// need not know.
   virtual void set_index(std::uint32_t) {}
@@ -132,7 +136,8 @@ class LOCKSTEP_API Sensor {
                                          FdKind slot_kind) = 0;
 
   /// Makes this sensor's slots known: slots[k] is its slot in arena k. They stay valid until stop()
-  /// has returned. A lending sensor is attached with as many slots and ignores them.
+  /// has returned. A lending sensor is attached with as many slots, which may be empty, and ignores
+  /// them.
   virtual Result<void> attach(std::span<const SlotView> slots) = 0;
 
   virtual Result<void> start() = 0;

@@ -10,7 +10,8 @@ ArenaSlots::ArenaSlots(std::shared_ptr<Arena> arena)
       num_free_(pixels_.size()) {
   for (std::size_t i = 0; i < pixels_.size(); ++i) {
     const SlotView view = arena_->slot(i);
-    pixels_[i] = Pixels{view.data, view.size_bytes, view.fd, view.fd_kind, arena_.get(), i};
+    pixels_[i] =
+        Pixels{view.data, view.size_bytes, view.fd, view.fd_kind, arena_.get(), i, view.cuda};
     free_[i].store(true);
   }
 }

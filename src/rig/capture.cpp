@@ -138,6 +138,7 @@ void Rig::State::take_in(std::size_t index, Delivered delivered) {
     frame.pixels = pool->hold(delivered.arena_index, index);
   } else {
     frame.pixels = std::move(delivered.lent);
+    frame.layout = delivered.layout;
   }
   if (delivered.corrupt) {
     if (frame.from_feeder) feeder->left(index);

@@ -1,41 +1,20 @@
 // SPDX-License-Identifier: MIT
 // From a set of frames to a batch: who is missing, what lies where, and the one copy where it is asked for.
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "rig/state.h"
 
 namespace lockstep {
-namespace {
-
-// Copies a frame from its own layout to another of the same format.
-void copy_frame(const std::byte* from, const Layout& from_layout, std::byte* to,
-                const Layout& to_layout) {
-  if (from_layout == to_layout) {
-    std::memcpy(to, from, to_layout.size_bytes);
-    return;
-  }
-  for (std::size_t p = 0; p < to_layout.num_planes; ++p) {
-    const Plane& source = from_layout.planes[p];
-    const Plane& target = to_layout.planes[p];
-    for (std::size_t row = 0; row < target.rows; ++row)
-      std::memcpy(to + target.offset_bytes + row * target.stride_bytes,
-                  from + source.offset_bytes + row * source.stride_bytes, target.row_bytes);
-  }
-}
-
-}  // namespace
-
-std::optional<Batch> Rig::State::compose(const Synchroniser::Set& set) {
+Result<std::optional<Batch>> Rig::State::compose(const Synchroniser::Set& set) {
   if (set.captured < keep_from) {
     drop_set(set, DropReason::flushed);
-    return std::nullopt;
+    return std::optional<Batch>();
   }
   // In real time frames keep coming while downstream holds every batch: theirs are the ones to go.
   if (pool->batches_out() >= config.max_batches) {
     drop_set(set, DropReason::downstream_full);
-    return std::nullopt;
+    return std::optional<Batch>();
   }
   Batch batch;
   batch.captured = {set.captured, clock};
@@ -57,25 +36,30 @@ std::optional<Batch> Rig::State::compose(const Synchroniser::Set& set) {
   }
   batch.uniform = is_uniform(batch);
   if (config.layout != BatchLayout::reference) batch.arena = common_arena(batch);
-  if (!batch.arena && (config.layout == BatchLayout::contiguous || copies_lent_frames()))
-    compact(batch);
+  if (!batch.arena && copier) {
+    if (auto compacted = compact(batch); !compacted) {
+      drop_batch(batch, DropReason::flushed);
+      return std::move(compacted).error();
+    }
+  }
 
   auto ticket = std::make_shared<SlotPool::Ticket>(pool);
   for (Frame& frame : batch.frames)
     if (frame.pixels) frame.pixels = SlotPool::with_ticket(std::move(frame.pixels), ticket);
   batch.number = next_batch_number++;
   count_batch(batch, set.num_frames);
-  return batch;
+  return std::optional(std::move(batch));
 }
 
 void Rig::State::place(Frame& frame, std::size_t index, FrameState state,
                        PendingFrame pending_frame) {
   frame.state = state;
   frame.info = pending_frame.info;
-  frame.layout = sensors[index].stream.layout;
+  frame.layout = pending_frame.layout.value_or(sensors[index].stream.layout);
   frame.pixels = std::move(pending_frame.pixels);
   const auto& meter = sensors[index].meter;
-  if (meter && state == FrameState::fresh) frame.metering = meter->measure(frame.pixels->data);
+  if (meter && state == FrameState::fresh && frame.pixels->space() == MemorySpace::host)
+    frame.metering = meter->measure(frame.pixels->data);
 }
 
 bool Rig::State::is_uniform(const Batch& batch) const {
@@ -96,6 +80,14 @@ void Rig::State::drop_set(const Synchroniser::Set& set, DropReason reason) {
     take_pending(*set.tokens[i]);
     drop(i, reason, 1);
   }
+  MutexLock lock(mutex);
+  ++stats.dropped_batches;
+}
+
+// Its frames have been taken already.
+void Rig::State::drop_batch(const Batch& batch, DropReason reason) {
+  for (std::size_t i = 0; i < sensors.size(); ++i)
+    if (batch.frames[i].state == FrameState::fresh) drop(i, reason, 1);
   MutexLock lock(mutex);
   ++stats.dropped_batches;
 }
@@ -143,29 +135,28 @@ bool Rig::State::any_lends() const {
   });
 }
 
-bool Rig::State::copies_lent_frames() const {
-  // Who asks for dma-bufs gets dma-bufs.
-  return config.layout == BatchLayout::automatic && memory->fd_kind() == FdKind::dmabuf &&
-         any_lends();
-}
-
-void Rig::State::compact(Batch& batch) {
+Result<void> Rig::State::compact(Batch& batch) {
   // There is always one: allocate() keeps an arena to copy into for every batch that may be out.
   const std::size_t target = arena_to_compact_into(batch);
-  if (target == pool->num_arenas()) return;
+  if (target == pool->num_arenas()) return {};
   const std::shared_ptr<Arena>& arena = pool->arena(target);
+  std::vector<FrameCopier::Job> jobs;
+  std::vector<std::size_t> copied;
   for (std::size_t i = 0; i < batch.frames.size(); ++i) {
     Frame& frame = batch.frames[i];
     if (!frame.pixels || in_place(frame, i, arena.get())) continue;
     pool->take(target, i);
-    copy_frame(frame.pixels->data, frame.layout, arena->slot(i).data, arena_layout);
-    frame.pixels = pool->hold(target, i);
+    copied.push_back(i);
+    jobs.push_back({std::exchange(frame.pixels, pool->hold(target, i)), frame.layout,
+                    arena->slot(i), arena_layout, format});
     frame.layout = arena_layout;
     ++frame.info.copies;
-    MutexLock lock(mutex);
-    ++stats.sensors[i].copies;
   }
+  if (auto done = copier->copy(jobs); !done) return done;
   batch.arena = arena;
+  MutexLock lock(mutex);
+  for (std::size_t i : copied) ++stats.sensors[i].copies;
+  return {};
 }
 
 void Rig::State::count_batch(const Batch& batch, std::size_t num_fresh) {

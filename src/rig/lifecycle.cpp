@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "rig/placement.h"
 #include "rig/state.h"
 
 namespace lockstep {
@@ -115,6 +116,7 @@ Result<void> Rig::State::open_sensors() {
     added.sensor = *std::move(sensor);
     added.sensor->set_index(static_cast<std::uint32_t>(sensors.size() - 1));
     added.formats = added.sensor->describe().formats;
+    added.lends_in = added.sensor->lends_in();
     if (sensors.size() == 1) clock = added.sensor->clock();
     if ((added.sensor->clock() == Clock::simulated) != (clock == Clock::simulated))
       return Error{Errc::invalid_argument, 0,
@@ -188,10 +190,25 @@ Result<void> Rig::configure(const Format& wanted) {
 
 Result<void> Rig::State::allocate(std::size_t depth, std::size_t slot_bytes) {
   release_arenas();
-  const std::size_t num_fed = config.max_batches + depth + kKeptArenas;
+  std::vector<FrameSource> sources;
+  bool any_fills = false;
+  for (const RigSensor& sensor : sensors) {
+    sources.push_back({sensor.stream.delivery, sensor.lends_in});
+    any_fills = any_fills || sensor.stream.delivery == Delivery::fill;
+  }
+  const Wanted wanted{config.layout, memory->name(), memory->space(), memory->fd_kind()};
+  if (auto possible = check_placement(wanted, sources); !possible) return possible;
+  // As many buffers of its own a sensor that lends should have.
+  const std::size_t num_each = config.max_batches + depth + kKeptArenas;
+  const std::size_t num_fed = any_fills ? num_each : 0;
   // Slots that sensors fill out of step lie scattered, and no arena may be whole: copies go to arenas of their own.
-  const bool copies = config.layout == BatchLayout::contiguous || copies_lent_frames();
+  const bool copies = may_copy(wanted, sources);
   const std::size_t num_copied = copies ? config.max_batches : 0;
+  if (copies) {
+    auto made = memory->make_copier();
+    if (!made) return std::move(made).error();
+    copier = *std::move(made);
+  }
   auto made = SlotPool::make(*memory, num_fed + num_copied, sensors.size(), slot_bytes);
   if (!made) return made.error();
   pool = *std::move(made);
@@ -200,8 +217,8 @@ Result<void> Rig::State::allocate(std::size_t depth, std::size_t slot_bytes) {
                  [this](std::size_t i, std::size_t arena) { return queue_slot(i, arena); });
   pipe_depth = depth;
   for (std::size_t i = 0; i < sensors.size(); ++i) {
-    std::vector<SlotView> slots;
-    for (std::size_t k = 0; k < num_fed; ++k) slots.push_back(pool->arena(k)->slot(i));
+    std::vector<SlotView> slots(num_each);
+    for (std::size_t k = 0; k < num_fed; ++k) slots[k] = pool->arena(k)->slot(i);
     if (auto attached = sensors[i].sensor->attach(slots); !attached) {
       Error error = std::move(attached).error();
       error.what = "give " + sensors[i].name + " its slots: " + error.what;
@@ -214,6 +231,7 @@ Result<void> Rig::State::allocate(std::size_t depth, std::size_t slot_bytes) {
 // Those that are out live on until they come back.
 void Rig::State::release_arenas() {
   if (pool) epoll_ctl(epoll.get(), EPOLL_CTL_DEL, pool->notice_fd(), nullptr);
+  copier.reset();
   feeder.reset();
   pool.reset();
 }
@@ -271,6 +289,8 @@ Result<void> Rig::State::start_sensors() {
 void Rig::State::stop_sensors() {
   if (!running) return;
   running = false;
+  // It may still read frames that were lent: their sensors get them back before they stop.
+  copier.reset();
   for (std::size_t i = 0; i < sensors.size(); ++i) {
     RigSensor& sensor = sensors[i];
     sensor.reviver.reset();

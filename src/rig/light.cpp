@@ -138,6 +138,8 @@ void Rig::State::adopt_light() {
   for (RigSensor& sensor : sensors) {
     sensor.meter.reset();
     if (!decider && !wanted.always_meter) continue;
+    // The CPU cannot look at what it lends.
+    if (sensor.lends_in != MemorySpace::host) continue;
     auto meter = Meter::make(format, sensor.stream.layout, wanted.metering);
     if (meter)
       sensor.meter = *std::move(meter);

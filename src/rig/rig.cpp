@@ -8,6 +8,8 @@
 
 #include <sys/eventfd.h>
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "rig/state.h"
@@ -37,8 +39,10 @@ Result<Batch> Rig::next_batch(Nanoseconds timeout) {
       auto set = state.synchroniser->pop(state.now());
       if (!set) break;
       state.note_set(*set);
-      auto batch = state.compose(*set);
+      auto composed = state.compose(*set);
       state.feeder->refill();
+      if (!composed) return std::move(composed).error();
+      std::optional<Batch> batch = *std::move(composed);
       if (!batch) continue;
       state.decide(*batch);
       state.count_drops();
@@ -107,6 +111,18 @@ bool Rig::delivers_dmabufs() const {
   return uses_dmabufs() &&
          (state_->config.layout != BatchLayout::reference || !state_->any_lends());
 }
+
+MemorySpace Rig::frame_space() const {
+  const State& state = *state_;
+  const bool lent_there =
+      std::all_of(state.sensors.begin(), state.sensors.end(),
+                  [](const RigSensor& sensor) { return sensor.lends_in == MemorySpace::cuda; });
+  const bool put_there =
+      state.memory->space() == MemorySpace::cuda && state.config.layout != BatchLayout::reference;
+  return lent_there || put_there ? MemorySpace::cuda : MemorySpace::host;
+}
+
+bool Rig::delivers_cuda() const { return frame_space() == MemorySpace::cuda; }
 
 const Format& Rig::format() const { return state_->format; }
 

@@ -20,8 +20,12 @@ Result<std::shared_ptr<SlotPool>> SlotPool::make(const MemoryBackend& backend,
   if (!pool->notice_) return system_error(errno, "make an eventfd");
   // Asked once for all: taking what there is before it runs out would starve everybody else.
   const std::size_t batch_bytes = num_slots * slot_bytes;
-  if (batch_bytes > available_bytes() / num_arenas)
-    return no_memory(ENOMEM, batch_bytes * num_arenas, num_arenas);
+  const std::size_t available = num_arenas > 0 ? backend.available_bytes() : 0;
+  if (num_arenas > 0 && batch_bytes > available / num_arenas) {
+    Error error = no_memory(ENOMEM, batch_bytes * num_arenas, num_arenas, available);
+    error.what = "memory=" + std::string(backend.name()) + ": " + error.what;
+    return error;
+  }
   for (std::size_t k = 0; k < num_arenas; ++k) {
     auto arena = backend.allocate(num_slots, slot_bytes);
     if (!arena) {

@@ -20,6 +20,8 @@ namespace lockstep {
 /// \thread  take() and the questions from one thread; slots come back, and batches end, on any.
 class SlotPool : public std::enable_shared_from_this<SlotPool> {
  public:
+  /// A pool may have no arena, for sensors that lend what nobody copies.
+  ///
   /// \errors  as MemoryBackend::allocate(); nothing stays allocated.
   static Result<std::shared_ptr<SlotPool>> make(const MemoryBackend& backend,
                                                 std::size_t num_arenas, std::size_t num_slots,

@@ -22,6 +22,7 @@ namespace lockstep {
 struct PendingFrame {
   std::shared_ptr<const Pixels> pixels;
   FrameInfo info;
+  std::optional<Layout> layout;  // where it is not the stream's
   Nanoseconds ready_at{0};
   bool from_feeder = false;   // its slot counts in the sensor's pipe
   std::int64_t exposure = 0;  // as SettingsController counts them
@@ -33,6 +34,7 @@ struct RigSensor {
   std::unique_ptr<Sensor> sensor;
   SensorStream stream;
   std::vector<FormatOffer> formats;
+  MemorySpace lends_in = MemorySpace::host;  // as Sensor::lends_in()
   bool lost = false;
   bool delivered_since_lost = true;
   int polled_fd = -1;                           // what epoll watches, -1: nothing
@@ -63,6 +65,7 @@ struct Rig::State {
   bool running = false;
 
   std::shared_ptr<SlotPool> pool;
+  std::unique_ptr<FrameCopier> copier;  // where frames may have to be copied
   std::optional<Feeder> feeder;
   std::optional<Synchroniser> synchroniser;
   std::vector<PendingFrame> pending;  // by token
@@ -132,16 +135,16 @@ struct Rig::State {
   void emit(const RigEvent& event) const;
 
   // compose.cpp: from a set to a batch
-  std::optional<Batch> compose(const Synchroniser::Set& set);
+  Result<std::optional<Batch>> compose(const Synchroniser::Set& set);
   void place(Frame& frame, std::size_t index, FrameState state, PendingFrame pending_frame);
   void drop_set(const Synchroniser::Set& set, DropReason reason);
+  void drop_batch(const Batch& batch, DropReason reason);
   bool in_place(const Frame& frame, std::size_t index, const Arena* arena) const;
   std::shared_ptr<Arena> common_arena(const Batch& batch) const;
   std::size_t arena_to_compact_into(const Batch& batch) const;
-  void compact(Batch& batch);
+  Result<void> compact(Batch& batch);
   bool is_uniform(const Batch& batch) const;
   bool any_lends() const;
-  bool copies_lent_frames() const;
   void count_batch(const Batch& batch, std::size_t num_fresh);
 
   // light.cpp: settings and who decides on them
