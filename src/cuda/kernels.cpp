@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <map>
 #include <string>
-#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "cuda/driver.h"
 #include "cuda/kernels/images.h"
@@ -16,38 +16,6 @@
 
 namespace lockstep {
 namespace {
-
-// A module of kernels in a context. Owns it.
-class Module {
- public:
-  // What the driver's compiler says of an image that it cannot take.
-  using Log = std::array<char, 4096>;
-
-  static Result<Module> load(std::shared_ptr<CudaDevice> device, const char* image);
-  ~Module() {
-    if (!module_) return;
-    CudaScope scope(device_->context());
-    loaded_cuda_driver().cuModuleUnload(module_);
-  }
-  Module(Module&& other) noexcept
-      : device_(std::move(other.device_)), module_(std::exchange(other.module_, nullptr)) {}
-  Module& operator=(Module&&) = delete;
-
-  Result<CUfunction> function(const std::string& name) const {
-    CUfunction found = nullptr;
-    if (const CUresult failed =
-            loaded_cuda_driver().cuModuleGetFunction(&found, module_, name.c_str()))
-      return cuda_error(failed, "find the kernel " + name);
-    return found;
-  }
-
- private:
-  Module(std::shared_ptr<CudaDevice> device, CUmodule module)
-      : device_(std::move(device)), module_(module) {}
-
-  std::shared_ptr<CudaDevice> device_;
-  CUmodule module_;
-};
 
 std::string driver_version() {
   int version = 0;
@@ -69,22 +37,63 @@ Error cannot_load(CUresult failed, const CudaDevice& device, const char* log) {
   return error;
 }
 
-Result<Module> Module::load(std::shared_ptr<CudaDevice> device, const char* image) {
-  CudaScope scope(device->context());
-  Log log{};
+Result<CUmodule> load_module(const CudaDevice& device, const char* image) {
+  // Where the driver's compiler says what is wrong with an image.
+  std::array<char, 4096> log{};
   std::array options = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
   // The driver takes numbers as pointers of that value.
   std::array<void*, 2> values = {log.data(), reinterpret_cast<void*>(log.size() - 1)};
   CUmodule module = nullptr;
   if (const CUresult failed = loaded_cuda_driver().cuModuleLoadDataEx(
           &module, image, static_cast<unsigned>(options.size()), options.data(), values.data()))
-    return cannot_load(failed, *device, log.data());
-  return Module(std::move(device), module);
+    return cannot_load(failed, device, log.data());
+  return module;
 }
+
+// The kernels of one image. They are compiled by the driver when the first of them is asked for, which takes a part of a
+// second where it has none of them from before.
+class Module {
+ public:
+  Module(std::shared_ptr<CudaDevice> device, const char* image)
+      : device_(std::move(device)), image_(image) {}
+  ~Module() {
+    if (!module_) return;
+    CudaScope scope(device_->context());
+    loaded_cuda_driver().cuModuleUnload(module_);
+  }
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  // With the device's context current.
+  Result<CUfunction> function(const std::string& name) {
+    MutexLock lock(mutex_);
+    CUfunction& known = functions_[name];
+    if (known) return known;
+    if (!module_) {
+      auto loaded = load_module(*device_, image_);
+      if (!loaded) return std::move(loaded).error();
+      module_ = *loaded;
+    }
+    if (const CUresult failed =
+            loaded_cuda_driver().cuModuleGetFunction(&known, module_, name.c_str())) {
+      known = nullptr;
+      return cuda_error(failed, "find the kernel " + name);
+    }
+    return known;
+  }
+
+ private:
+  const std::shared_ptr<CudaDevice> device_;
+  const char* const image_;
+  Mutex mutex_;
+  CUmodule module_ = nullptr;  // changed under the mutex only
+  std::map<std::string, CUfunction> functions_ LOCKSTEP_GUARDED_BY(mutex_);
+};
 
 template <typename Parameters>
 Result<void> launch(CUfunction function, const Launch<Parameters>& what, CUstream stream,
                     const std::string& act) {
+  if (what.grid[0] == 0) return {};
   void* parameters[] = {const_cast<Parameters*>(&what.parameters)};
   if (const CUresult failed = loaded_cuda_driver().cuLaunchKernel(
           function, what.grid[0], what.grid[1], what.grid[2], kernels::kThreads, 1, 1, 0, stream,
@@ -93,54 +102,85 @@ Result<void> launch(CUfunction function, const Launch<Parameters>& what, CUstrea
   return {};
 }
 
+// How kernels are tuned, for measurements; the defaults are what was found best.
+struct Tuning {
+  std::string gather = "gather_";
+  GatherTuning gather_grid;
+  unsigned half_planar_rows = 2;
+};
+
 std::string setting(const char* variable, const char* otherwise) {
   const char* value = std::getenv(variable);
   return value && *value ? value : otherwise;
 }
 
+Tuning tuning() {
+  Tuning tuning;
+  const std::string gather = setting("LOCKSTEP_GATHER", "4");
+  tuning.gather += gather;
+  tuning.gather_grid.words_per_thread = static_cast<unsigned>(std::atoi(gather.c_str()));
+  tuning.gather_grid.max_blocks =
+      static_cast<unsigned>(std::atoi(setting("LOCKSTEP_GATHER_BLOCKS", "0").c_str()));
+  tuning.half_planar_rows =
+      static_cast<unsigned>(std::atoi(setting("LOCKSTEP_TENSOR_ROWS", "2").c_str()));
+  return tuning;
+}
+
 }  // namespace
 
 struct CudaKernels::State {
-  State(std::shared_ptr<CudaDevice> on, Module with_gather)
-      : device(std::move(on)), gather_module(std::move(with_gather)), textures(device) {}
+  explicit State(std::shared_ptr<CudaDevice> on)
+      : device(std::move(on)),
+        gather_module(device, kernels::kGatherImage),
+        tensor_module(device, kernels::kTensorImage),
+        tile_module(device, kernels::kTileImage),
+        textures(device) {}
+  ~State();
 
   const std::shared_ptr<CudaDevice> device;
-  const Module gather_module;
-  CUfunction gather = nullptr;
-  GatherTuning gather_tuning;
+  const Tuning tuned = tuning();
+  Module gather_module;
+  Module tensor_module;
+  Module tile_module;
   TextureCache textures;
 
-  Result<void> find_functions();
   Result<std::vector<KernelSource>> sources_of(std::span<const CudaPicture> pictures,
                                                TextureCache::Textures& used);
+  std::string tensor_name(TensorKernel kernel) const;
 };
 
-Result<void> CudaKernels::State::find_functions() {
-  const std::string variant = setting("LOCKSTEP_GATHER", "4");
-  auto function = gather_module.function("gather_" + variant);
-  if (!function) return std::move(function).error();
-  gather = *function;
-  gather_tuning.words_per_thread = static_cast<unsigned>(std::atoi(variant.c_str()));
-  gather_tuning.max_blocks =
-      static_cast<unsigned>(std::atoi(setting("LOCKSTEP_GATHER_BLOCKS", "0").c_str()));
-  return {};
+// Kernels may still run, and their code is about to go.
+CudaKernels::State::~State() {
+  CudaScope scope(device->context());
+  using Synchronise = CUresult (*)();
+  if (const auto synchronise =
+          reinterpret_cast<Synchronise>(loaded_cuda_driver().find("cuCtxSynchronize")))
+    synchronise();
 }
 
 Result<std::vector<KernelSource>> CudaKernels::State::sources_of(
     std::span<const CudaPicture> pictures, TextureCache::Textures& used) {
-  std::vector<KernelSource> sources;
-  if (pictures.size() > kMaxPictures) {
-    // Refused later; no use in making textures.
-    sources.resize(pictures.size());
-    return sources;
-  }
-  sources.reserve(pictures.size());
-  for (const CudaPicture& picture : pictures) {
-    auto source = textures.source_of(picture, used);
+  std::vector<KernelSource> sources(pictures.size());
+  // Too many are refused later; there is no use in making textures of them.
+  if (pictures.size() > kMaxPictures) return sources;
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    auto source = textures.source_of(pictures[i], used);
     if (!source) return std::move(source).error();
-    sources.push_back(*source);
+    sources[i] = *source;
   }
   return sources;
+}
+
+std::string CudaKernels::State::tensor_name(TensorKernel kernel) const {
+  switch (kernel) {
+    case TensorKernel::half_planar:
+      return "tensor_half_planar_" + std::to_string(tuned.half_planar_rows);
+    case TensorKernel::aligned:
+      return "tensor_aligned";
+    case TensorKernel::any:
+      break;
+  }
+  return "tensor_any";
 }
 
 CudaKernels::CudaKernels(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -152,11 +192,11 @@ Result<std::shared_ptr<CudaKernels>> CudaKernels::load(std::shared_ptr<CudaDevic
   MutexLock lock(mutex);
   std::weak_ptr<CudaKernels>& known = loaded[device->ordinal()];
   if (auto shared = known.lock()) return shared;
-  auto gather = Module::load(device, kernels::kGatherImage);
-  if (!gather) return std::move(gather).error();
-  auto state = std::make_unique<State>(device, *std::move(gather));
   CudaScope scope(device->context());
-  if (auto found = state->find_functions(); !found) return std::move(found).error();
+  auto state = std::make_unique<State>(device);
+  // What can be wrong with one of the modules is wrong with all.
+  if (auto gather = state->gather_module.function(state->tuned.gather); !gather)
+    return std::move(gather).error();
   std::shared_ptr<CudaKernels> made(new CudaKernels(std::move(state)));
   known = made;
   return made;
@@ -170,27 +210,62 @@ Result<void> CudaKernels::gather(std::span<const CudaPicture> from, std::span<co
   TextureCache::Textures textures;
   auto sources = state_->sources_of(from, textures);
   if (!sources) return std::move(sources).error();
-  auto launches = plan_gather(*sources, to, state_->gather_tuning);
+  auto launches = plan_gather(*sources, to, state_->tuned.gather_grid);
   if (!launches) return std::move(launches).error();
+  auto function = state_->gather_module.function(state_->tuned.gather);
+  if (!function) return std::move(function).error();
   Result<void> launched;
   for (auto one = launches->begin(); launched && one != launches->end(); ++one)
     launched =
-        launch(state_->gather, *one, stream, "gather " + std::to_string(from.size()) + " pictures");
+        launch(*function, *one, stream, "gather " + std::to_string(from.size()) + " pictures");
   auto kept = state_->textures.keep(std::move(textures), stream);
   return launched ? std::move(kept) : std::move(launched);
 }
 
-Result<void> CudaKernels::tile(std::span<const Tile>, const CudaPicture&, CUstream, ColourMatrix,
-                               ColourRange) {
-  return Error{Errc::not_supported, 0, "no kernel for tiles yet"};
+Result<void> CudaKernels::tile(std::span<const Tile> tiles, const CudaPicture& mosaic,
+                               CUstream stream, ColourMatrix matrix, ColourRange range) {
+  CudaScope scope(state_->device->context());
+  std::vector<CudaPicture> pictures;
+  for (const Tile& tile : tiles) pictures.push_back(tile.picture);
+  TextureCache::Textures textures;
+  auto sources = state_->sources_of(pictures, textures);
+  if (!sources) return std::move(sources).error();
+  std::vector<TileSource> placed;
+  for (std::size_t i = 0; i < tiles.size(); ++i) placed.push_back({(*sources)[i], tiles[i].place});
+  auto plan = plan_tile(placed, mosaic, matrix, range);
+  if (!plan) return std::move(plan).error();
+  auto function = state_->tile_module.function("tile");
+  if (!function) return std::move(function).error();
+  auto launched =
+      launch(*function, *plan, stream, "tile " + std::to_string(tiles.size()) + " pictures");
+  auto kept = state_->textures.keep(std::move(textures), stream);
+  return launched ? std::move(kept) : std::move(launched);
 }
-Result<void> CudaKernels::fill(const CudaPicture&, const Rectangle&, std::array<std::uint8_t, 3>,
-                               CUstream) {
-  return Error{Errc::not_supported, 0, "no kernel for fills yet"};
+
+Result<void> CudaKernels::fill(const CudaPicture& picture, const Rectangle& place,
+                               std::array<std::uint8_t, 3> colour, CUstream stream) {
+  CudaScope scope(state_->device->context());
+  auto plan = plan_fill(picture, place, colour);
+  if (!plan) return std::move(plan).error();
+  auto function = state_->tile_module.function("fill");
+  if (!function) return std::move(function).error();
+  return launch(*function, *plan, stream, "fill a part of a picture");
 }
-Result<void> CudaKernels::to_tensor(std::span<const CudaPicture>, const TensorSpec&, std::uintptr_t,
-                                    CUstream) {
-  return Error{Errc::not_supported, 0, "no kernel for tensors yet"};
+
+Result<void> CudaKernels::to_tensor(std::span<const CudaPicture> frames, const TensorSpec& spec,
+                                    std::uintptr_t tensor, CUstream stream) {
+  CudaScope scope(state_->device->context());
+  TextureCache::Textures textures;
+  auto sources = state_->sources_of(frames, textures);
+  if (!sources) return std::move(sources).error();
+  auto plan = plan_tensor(*sources, spec, tensor, state_->tuned.half_planar_rows);
+  if (!plan) return std::move(plan).error();
+  auto function = state_->tensor_module.function(state_->tensor_name(plan->kernel));
+  if (!function) return std::move(function).error();
+  auto launched = launch(*function, *plan, stream,
+                         "make a tensor of " + std::to_string(frames.size()) + " frames");
+  auto kept = state_->textures.keep(std::move(textures), stream);
+  return launched ? std::move(kept) : std::move(launched);
 }
 
 }  // namespace lockstep

@@ -32,10 +32,13 @@ CudaPicture cuda_picture(const Pixels& pixels, const Layout& layout, PixelFormat
   picture.pixel_format = format;
   picture.width = width;
   picture.height = height;
-  picture.planes = pixels.cuda->planes;
   picture.are_arrays = pixels.cuda->are_arrays;
-  for (std::size_t p = 0; p < layout.num_planes; ++p)
-    picture.strides[p] = layout.planes[p].stride_bytes;
+  const auto begin = reinterpret_cast<std::uintptr_t>(pixels.data);
+  for (std::size_t p = 0; p < layout.num_planes; ++p) {
+    const Plane& plane = layout.planes[p];
+    picture.planes[p] = pixels.cuda->is_range ? begin + plane.offset_bytes : pixels.cuda->planes[p];
+    picture.strides[p] = plane.stride_bytes;
+  }
   return picture;
 }
 

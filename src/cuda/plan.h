@@ -9,6 +9,7 @@
 
 #include "cuda/kernels/parameters.h"
 #include "lockstep/cuda_kernels.h"
+#include "lockstep/mosaic.h"
 
 namespace lockstep {
 
@@ -29,7 +30,7 @@ struct KernelSource {
 /// One launch: its grid of blocks of kernels::kThreads, and what the kernel is given.
 template <typename Parameters>
 struct Launch {
-  std::array<unsigned, 3> grid{};
+  std::array<unsigned, 3> grid{};  ///< Empty: there is nothing to do.
   Parameters parameters{};
 };
 
@@ -42,6 +43,37 @@ struct GatherTuning {
 /// As CudaKernels::gather(). One launch for pictures that lie in memory in up to kernels::kMaxGatherKinds ways.
 Result<std::vector<Launch<kernels::GatherParameters>>> plan_gather(
     std::span<const KernelSource> from, std::span<const CudaPicture> to, GatherTuning tuning);
+
+/// A tile whose picture is one that a kernel reads.
+struct TileSource {
+  KernelSource source;
+  Rectangle place;
+};
+
+/// As CudaKernels::tile(). The grid is empty where all places are.
+Result<Launch<kernels::TileParameters>> plan_tile(std::span<const TileSource> tiles,
+                                                  const CudaPicture& mosaic, ColourMatrix matrix,
+                                                  ColourRange range);
+
+/// As CudaKernels::fill(). The grid is empty where the place is.
+Result<Launch<kernels::FillParameters>> plan_fill(const CudaPicture& picture,
+                                                  const Rectangle& place,
+                                                  std::array<std::uint8_t, 3> colour);
+
+/// Which kernel makes a tensor.
+enum class TensorKernel : std::uint8_t {
+  half_planar,  ///< float16, nchw.
+  aligned,      ///< Any tensor.
+  any,          ///< Of frames whose samples are not aligned.
+};
+
+struct TensorLaunch : Launch<kernels::TensorParameters> {
+  TensorKernel kernel = TensorKernel::any;
+};
+
+/// As CudaKernels::to_tensor(); the kernel for halves makes so many rows by each thread.
+Result<TensorLaunch> plan_tensor(std::span<const KernelSource> frames, const TensorSpec& spec,
+                                 std::uintptr_t tensor, unsigned half_planar_rows);
 
 /// How many planes pictures of that format have.
 std::size_t num_planes_of(PixelFormat format);

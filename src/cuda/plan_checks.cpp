@@ -43,6 +43,31 @@ Result<Layout> shape_of(const CudaPicture& picture, const std::string& act) {
   return shape;
 }
 
+// What of a plane is read at once by kernels that look at samples. \units bytes, samples.
+struct Unit {
+  std::size_t bytes = 1;
+  unsigned channels = 1;
+  unsigned sample_bytes = 1;
+};
+
+Unit unit_of(PixelFormat format, std::size_t p) {
+  switch (format) {
+    case PixelFormat::nv12:
+      return p == 0 ? Unit{1, 1, 1} : Unit{2, 2, 1};
+    case PixelFormat::p010_10le:
+      return p == 0 ? Unit{2, 1, 2} : Unit{4, 2, 2};
+    case PixelFormat::bgrx:
+    case PixelFormat::rgba:
+      return {4, 4, 1};
+    default:
+      return {};
+  }
+}
+
+std::uint64_t address_and_stride(const CudaPicture& picture, std::size_t p) {
+  return picture.planes[p] | picture.strides[p];
+}
+
 }  // namespace
 
 std::string text_of(const CudaPicture& picture) {
@@ -74,6 +99,37 @@ Result<Layout> check_target(const CudaPicture& target, const std::string& act) {
   if (!shape) return shape;
   if (auto checked = check_memory(target, *shape, act); !checked) return std::move(checked).error();
   return shape;
+}
+
+Result<kernels::Access> check_access(const KernelSource& source, const std::string& act) {
+  const CudaPicture& picture = source.picture;
+  bool is_aligned = true;
+  for (std::size_t p = 0; p < num_planes_of(picture.pixel_format); ++p) {
+    const Unit unit = unit_of(picture.pixel_format, p);
+    if (!picture.are_arrays) {
+      is_aligned = is_aligned && address_and_stride(picture, p) % unit.bytes == 0;
+      continue;
+    }
+    const ArrayShape& array = source.arrays[p];
+    if (array.channels != unit.channels || array.sample_bytes != unit.sample_bytes)
+      return invalid(act + plane_text(p) + " of " + text_of(picture) + " is an array of " +
+                     std::to_string(array.channels) + " channels of " +
+                     std::to_string(array.sample_bytes * 8) + " bits, wanted " +
+                     std::to_string(unit.channels) + " of " +
+                     std::to_string(unit.sample_bytes * 8));
+  }
+  if (picture.are_arrays) return kernels::Access::array;
+  return is_aligned ? kernels::Access::aligned : kernels::Access::unaligned;
+}
+
+bool pairs_are_aligned(const CudaPicture& target) {
+  for (std::size_t p = 0; p < num_planes_of(target.pixel_format); ++p) {
+    const Unit unit = unit_of(target.pixel_format, p);
+    // Luma is written by pairs too.
+    const std::size_t bytes = unit.channels == 1 ? 2 * unit.bytes : unit.bytes;
+    if (address_and_stride(target, p) % bytes != 0) return false;
+  }
+  return true;
 }
 
 }  // namespace lockstep

@@ -24,4 +24,10 @@ Result<Layout> check_source(const KernelSource& source, const std::string& act);
 /// The same of a picture in memory that is written to.
 Result<Layout> check_target(const CudaPicture& target, const std::string& act);
 
+/// Of a picture whose samples are read one by one: how. Its arrays must have the channels of its planes.
+Result<kernels::Access> check_access(const KernelSource& source, const std::string& act);
+
+/// Whether each pair of luma, each pair of chroma and each pixel of 4 bytes can be written by one store.
+bool pairs_are_aligned(const CudaPicture& target);
+
 }  // namespace lockstep

@@ -8,6 +8,7 @@
 #if defined(__CUDACC__)
 #define LOCKSTEP_DEVICE __device__ __forceinline__
 #define LOCKSTEP_UNROLL _Pragma("unroll")
+#define LOCKSTEP_LOOP _Pragma("unroll 1")
 // By value and yet indexed where it lies, which takes compute capability 7.0.
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 700
 #define LOCKSTEP_KERNEL_PARAMETER const __grid_constant__
@@ -19,6 +20,7 @@
 #include <cstring>
 #define LOCKSTEP_DEVICE inline
 #define LOCKSTEP_UNROLL
+#define LOCKSTEP_LOOP
 #endif
 
 namespace lockstep::kernels {
@@ -130,6 +132,7 @@ LOCKSTEP_DEVICE std::uint32_t byte_of(float value) {
 /// To the nearest whole number. \shape not negative.
 LOCKSTEP_DEVICE std::uint32_t rounded(float value) { return __float2uint_rn(value); }
 LOCKSTEP_DEVICE float float_of_bits(std::uint32_t bits) { return __uint_as_float(bits); }
+LOCKSTEP_DEVICE std::uint32_t bits_of(float value) { return __float_as_uint(value); }
 
 LOCKSTEP_DEVICE std::uint16_t half_of(float value) {
   std::uint16_t half;
@@ -210,6 +213,11 @@ inline float float_of_bits(std::uint32_t bits) {
   float value;
   std::memcpy(&value, &bits, sizeof value);
   return value;
+}
+inline std::uint32_t bits_of(float value) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
 }
 
 inline std::uint16_t half_of(float value) {
