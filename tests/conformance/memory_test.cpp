@@ -79,7 +79,14 @@ class MemoryContract : public testing::TestWithParam<const MemoryBackend*> {
  protected:
   void SetUp() override {
     if (auto available = backend().available(); !available) GTEST_SKIP() << available.error().what;
+    // What a driver opens when it is first used counts for no test.
+    ASSERT_NE(arena_of(1), nullptr);
   }
+
+  // Why a test that looks at the bytes cannot be run, if it cannot.
+  bool is_out_of_reach() { return backend().space() != MemorySpace::host; }
+  static constexpr const char* kOutOfReach =
+      "the CPU cannot look at it; tests/gpu/memory_test.cpp does";
 
   const MemoryBackend& backend() { return *GetParam(); }
 
@@ -96,6 +103,7 @@ TEST_P(MemoryContract, SlotsAdjoinInOneMappingOfWholePages) {
     const auto arena = arena_of(num_slots);
     ASSERT_NE(arena, nullptr);
     EXPECT_EQ(arena->num_slots(), num_slots);
+    EXPECT_EQ(arena->space(), backend().space());
     EXPECT_GE(arena->slot_stride(), kSlotBytes);
     EXPECT_EQ(arena->slot_stride() % page, 0u);
     EXPECT_EQ(arena->bytes().size(), num_slots * arena->slot_stride());
@@ -103,11 +111,13 @@ TEST_P(MemoryContract, SlotsAdjoinInOneMappingOfWholePages) {
       EXPECT_EQ(arena->slot(i).data, arena->bytes().data() + i * arena->slot_stride());
       EXPECT_EQ(arena->slot(i).size_bytes, arena->slot_stride());
       EXPECT_EQ(arena->slot(i).fd_kind, backend().fd_kind());
+      EXPECT_EQ(arena->slot(i).cuda != nullptr, backend().space() == MemorySpace::cuda);
     }
   }
 }
 
 TEST_P(MemoryContract, IsZeroedAtFirst) {
+  if (is_out_of_reach()) GTEST_SKIP() << kOutOfReach;
   for (int round = 0; round < 3; ++round) {
     const auto arena = arena_of(3);
     ASSERT_NE(arena, nullptr);
@@ -117,6 +127,7 @@ TEST_P(MemoryContract, IsZeroedAtFirst) {
 }
 
 TEST_P(MemoryContract, ASlotsFdReachesThatSlotAndNothingElse) {
+  if (is_out_of_reach()) GTEST_SKIP() << kOutOfReach;
   for (std::size_t num_slots : {1, 2, 3, 5, 8, 64}) {
     const auto arena = arena_of(num_slots);
     ASSERT_NE(arena, nullptr);
@@ -135,6 +146,7 @@ TEST_P(MemoryContract, ASlotsFdReachesThatSlotAndNothingElse) {
 }
 
 TEST_P(MemoryContract, ASlotsFdEndsWithTheSlot) {
+  if (is_out_of_reach()) GTEST_SKIP() << kOutOfReach;
   const auto arena = arena_of(3);
   ASSERT_NE(arena, nullptr);
   const auto stride = static_cast<off_t>(arena->slot_stride());
@@ -153,6 +165,7 @@ TEST_P(MemoryContract, ASlotsFdEndsWithTheSlot) {
 }
 
 TEST_P(MemoryContract, ASlotsFdCannotBeCutOff) {
+  if (is_out_of_reach()) GTEST_SKIP() << kOutOfReach;
   const auto arena = arena_of(2);
   ASSERT_NE(arena, nullptr);
   EXPECT_LT(ftruncate(arena->slot(0).fd, 0), 0);
@@ -185,6 +198,7 @@ TEST_P(MemoryContract, FdsAreNotInheritedByOtherPrograms) {
 }
 
 TEST_P(MemoryContract, GoesWithItsLastUserAndMappingsOfItsFdsStay) {
+  if (is_out_of_reach()) GTEST_SKIP() << kOutOfReach;
   const std::size_t before = num_open_fds();
   auto arena = arena_of(3);
   ASSERT_NE(arena, nullptr);
@@ -225,7 +239,9 @@ TEST_P(MemoryContract, MoreThanThereIsIsOutOfMemoryAndLeavesNothingOpen) {
   meminfo >> word >> total_kib;
   ASSERT_EQ(word, "MemTotal:");
   const std::size_t before = num_open_fds();
-  for (std::size_t bytes : {total_kib * 1024, std::size_t{1} << 50, static_cast<std::size_t>(-1)}) {
+  // Two slots of it are more than there is.
+  const std::size_t most = std::max(total_kib * 1024, backend().available_bytes());
+  for (std::size_t bytes : {most, std::size_t{1} << 50, static_cast<std::size_t>(-1)}) {
     const auto arena = backend().allocate(2, bytes);
     ASSERT_FALSE(arena) << bytes;
     // A slot may also be larger than the kernel takes.
@@ -261,6 +277,23 @@ TEST(MemoryBackends, AreFoundByName) {
     EXPECT_EQ(*found, backend);
     EXPECT_FALSE(backend->description().empty());
   }
+}
+
+TEST(MemoryBackends, GpusAreNamedByTheirNumbers) {
+  const auto first = find_memory_backend("cuda");
+  if (!first) {
+    EXPECT_TRUE(fails(first, Errc::not_found, "this build has no CUDA part"));
+    GTEST_SKIP() << first.error().what;
+  }
+  EXPECT_EQ(*find_memory_backend("cuda:0"), *first);
+  const auto second = find_memory_backend("cuda:1");
+  ASSERT_TRUE(succeeds(second));
+  EXPECT_NE(*second, *first);
+  EXPECT_EQ((*second)->name(), "cuda:1");
+  EXPECT_EQ(*find_memory_backend("cuda:1"), *second);
+  EXPECT_FALSE((*find_memory_backend("cuda:255"))->available());
+  for (const char* wrong : {"cuda:", "cuda:-1", "cuda:1x", "cuda:256", "cuda1"})
+    EXPECT_TRUE(fails(find_memory_backend(wrong), Errc::not_found, wrong));
 }
 
 TEST(MemoryBackends, UnknownOnesAreToldWithThoseThereAre) {
