@@ -30,8 +30,12 @@ int run_camera(CameraOptions options) {
   if (!pixel_format)
     return tell({Errc::invalid_argument, 0, "no pixel format \"" + options.pixel_format + "\""});
   options.format.pixel_format = *pixel_format;
-  auto camera = EglCamera::open(
-      {options.socket, *sensor, options.format, options.index, options.arrays, options.gpu});
+  EglCamera::Config config{options.socket, *sensor, options.format, options.index, options.arrays,
+                           options.gpu,    {}};
+  config.on_trouble = [](const Error& error) {
+    fmt::print(stderr, "lockstep camera: let a consumer go: {}\n", error.what);
+  };
+  auto camera = EglCamera::open(config);
   if (!camera) return tell(camera.error());
   running = camera->get();
   std::signal(SIGINT, end);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -55,6 +56,8 @@ class LOCKSTEP_API EglCamera {
     std::uint32_t index = 0;           ///< Which sensor of its rig it is: simulated ones paint it.
     bool arrays = false;               ///< Present CUDA arrays, not pitch-linear memory.
     int gpu = 0;
+    /// Told why a consumer was let go, or refused; from within run().
+    std::function<void(const Error&)> on_trouble;
   };
   struct Stats {
     std::uint64_t captured = 0;   ///< Frames of the sensor.

@@ -57,6 +57,7 @@ struct EglCamera::State {
   std::vector<std::shared_ptr<Arena>> slots;  // of a sensor that fills
   UniqueFd consumer;                          // whom we have greeted
   std::unique_ptr<EglProducer> producer;      // once its stream has come
+  std::function<void(const Error&)> on_trouble;
   std::atomic<bool> interrupted{false};
   std::atomic<std::uint64_t> captured{0};
   std::atomic<std::uint64_t> presented{0};
@@ -77,6 +78,10 @@ struct EglCamera::State {
     producer.reset();
     consumer.reset();
   }
+  void leave(const Error& why) {
+    leave();
+    if (on_trouble) on_trouble(why);
+  }
   Result<void> capture();
   void pass_on(const Delivered& frame);
 };
@@ -84,6 +89,7 @@ struct EglCamera::State {
 Result<void> EglCamera::State::set_up(const Config& config) {
   path = config.socket;
   arrays = config.arrays;
+  on_trouble = config.on_trouble;
   const bool is_rgb = config.format.pixel_format == PixelFormat::bgrx ||
                       config.format.pixel_format == PixelFormat::rgba;
   // As GStreamer takes for granted: BT.601 up to 576 rows, BT.709 above.
@@ -155,9 +161,12 @@ void EglCamera::State::greet() {
 void EglCamera::State::hear() {
   auto packet = receive_packet(consumer.get(), Nanoseconds(0));
   if (!packet && packet.error().code == Errc::timed_out) return;
-  if (!packet || packet->text != kEglStream || producer) return leave();
+  if (!packet) return leave(packet.error());
+  if (packet->text.empty()) return leave();  // it went
+  if (packet->text != kEglStream || producer)
+    return leave(Error{Errc::not_supported, 0, "understand what a consumer sent"});
   auto made = EglProducer::make(egl, packet->fd, greeting, arrays);
-  if (!made) return leave();
+  if (!made) return leave(made.error());
   producer = *std::move(made);
   ++consumers;
 }
@@ -167,7 +176,7 @@ void EglCamera::State::pass_on(const Delivered& frame) {
   if (!producer || frame.corrupt) return;
   const std::byte* pixels = frame.lent ? frame.lent->data : slots[frame.arena_index]->slot(0).data;
   auto done = producer->present(pixels, stream.layout, metadata_of(frame.info));
-  if (!done) return leave();
+  if (!done) return leave(done.error());
   ++(*done ? presented : dropped);
 }
 

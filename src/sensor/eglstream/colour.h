@@ -31,7 +31,7 @@ std::optional<CUeglColorFormat> egl_format_of(const EglColour& colour);
 ///
 /// \source  A frame that is presented as YUV420_SEMIPLANAR_709 is acquired as YVU420_SEMIPLANAR_709, and
 ///          YUV420_SEMIPLANAR_ER as YVU420_SEMIPLANAR_ER, the bytes unchanged: driver 580.159, CUDA 13.0, H100. So either
-///          name is taken as U before V, and four channels as what was agreed upon.
+///          name is taken as U before V, and four channels as what was agreed upon. Grey passes as Y; L and R do not.
 std::optional<EglColour> egl_colour_of(CUeglColorFormat format, PixelFormat agreed);
 
 }  // namespace lockstep
