@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 
+#include "eglstream_bench.h"
 #include "frame_source.h"
 #include "ratios.h"
 
@@ -39,6 +41,8 @@ class RatioReporter : public benchmark::ConsoleReporter {
 }  // namespace lockstep::bench
 
 int main(int argc, char** argv) {
+  if (argc == 4 && std::strcmp(argv[1], "--camera") == 0)
+    return lockstep::bench::be_camera(argv + 2);
   gst_init(&argc, &argv);
   lockstep::bench::register_frame_source();
   benchmark::Initialize(&argc, argv);

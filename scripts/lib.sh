@@ -6,7 +6,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # What Debian 12 calls what each job takes.
 packages_to_build=(meson ninja-build pkg-config g++ libgstreamer1.0-dev
-  libgstreamer-plugins-base1.0-dev libyuv-dev libcli11-dev libfmt-dev nlohmann-json3-dev)
+  libgstreamer-plugins-base1.0-dev libegl-dev libyuv-dev libcli11-dev libfmt-dev nlohmann-json3-dev)
 packages_to_run=(gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
   gstreamer1.0-plugins-bad gstreamer1.0-libav)
 packages_to_test=(libgtest-dev libgmock-dev libbenchmark-dev clang libclang-rt-dev python3
