@@ -31,10 +31,9 @@ inline std::vector<std::byte> download(const Frame& frame, const Format& format)
       copy.srcArray = reinterpret_cast<CUarray>(cuda->planes[p]);
     } else {
       copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
-      copy.srcDevice = cuda->planes[p] != 0 && (p == 0 || !cuda->is_range)
-                           ? cuda->planes[p]
-                           : reinterpret_cast<CUdeviceptr>(frame.pixels->data) +
-                                 frame.layout.planes[p].offset_bytes;
+      copy.srcDevice = !cuda->is_range ? cuda->planes[p]
+                                       : reinterpret_cast<CUdeviceptr>(frame.pixels->data) +
+                                             frame.layout.planes[p].offset_bytes;
     }
     copy.srcPitch = frame.layout.planes[p].stride_bytes;
     copy.dstMemoryType = CU_MEMORYTYPE_HOST;
