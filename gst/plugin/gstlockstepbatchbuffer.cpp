@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "gstlockstepcudamemory.h"
 #include "gstlockstepmemory.h"
 #include "lockstep/memory.h"
 
@@ -78,7 +79,13 @@ void describe(GstLockstepFrame* described, const Metering& metering) {
 
 }  // namespace
 
-BufferPtr BatchWrapper::wrap(Batch batch, const Timing& timing) {
+Result<GstMemory*> arena_memory_of(const std::shared_ptr<Arena>& arena,
+                                   std::vector<std::shared_ptr<const Pixels>> frames) {
+  if (arena->space() == MemorySpace::cuda) return cuda_memory_of(arena, std::move(frames));
+  return memory_of(arena, std::move(frames));
+}
+
+Result<BufferPtr> BatchWrapper::wrap(Batch batch, const Timing& timing) {
   BufferPtr buffer(gst_buffer_new());
   GST_BUFFER_PTS(buffer.get()) = running_time(batch.captured.since_epoch, timing);
   GST_BUFFER_DURATION(buffer.get()) = timing.duration;
@@ -97,13 +104,17 @@ BufferPtr BatchWrapper::wrap(Batch batch, const Timing& timing) {
     describe(&meta->frames[i], frame.state, frame.info);
     if (frame.metering) describe(&meta->frames[i], *frame.metering);
     if (!frame.pixels) continue;
-    meta->frames[i].buffer = wrap_frame(frame, timing);
+    auto wrapped = wrap_frame(frame, timing);
+    if (!wrapped) return std::move(wrapped).error();
+    meta->frames[i].buffer = wrapped->release();
     if (!batch.contiguous()) continue;
     kept.push_back(frame.pixels);
     layout = &frame.layout;
   }
   if (!batch.contiguous()) return buffer;
-  gst_buffer_append_memory(buffer.get(), memory_of(batch.arena, std::move(kept)));
+  auto all = arena_memory_of(batch.arena, std::move(kept));
+  if (!all) return std::move(all).error();
+  gst_buffer_append_memory(buffer.get(), *all);
   for (std::size_t i = 0; i < batch.frames.size(); ++i) {
     GstVideoMeta* video =
         add_video_meta(buffer.get(), info_, *layout, i * batch.arena->slot_stride());
@@ -112,9 +123,23 @@ BufferPtr BatchWrapper::wrap(Batch batch, const Timing& timing) {
   return buffer;
 }
 
-GstBuffer* BatchWrapper::wrap_frame(const Frame& frame, const Timing& timing) {
-  GstBuffer* buffer = gst_buffer_new();
-  gst_buffer_append_memory(buffer, memory_of(frame.pixels, frame.layout.size_bytes));
+Result<GstMemory*> BatchWrapper::memory_of_frame(const Frame& frame) const {
+  const bool on_gpu = frame.pixels->space() == MemorySpace::cuda;
+  if (on_gpu != (memory_ == FrameMemory::cuda))
+    return Error{Errc::not_supported, 0,
+                 "pass on the frame of sensor " + std::to_string(frame.info.sensor) +
+                     ", in memory of " + to_string(frame.pixels->space()) +
+                     ", beside others that are not; use layout=auto, with memory=cuda for a GPU"};
+  if (on_gpu) return cuda_memory_of(frame.pixels, info_, frame.layout);
+  return memory_of(frame.pixels, frame.layout.size_bytes);
+}
+
+Result<BufferPtr> BatchWrapper::wrap_frame(const Frame& frame, const Timing& timing) {
+  auto memory = memory_of_frame(frame);
+  if (!memory) return std::move(memory).error();
+  BufferPtr owned(gst_buffer_new());
+  GstBuffer* buffer = owned.get();
+  gst_buffer_append_memory(buffer, *memory);
   add_video_meta(buffer, info_, frame.layout, 0);
   const FrameInfo& info = frame.info;
   GST_BUFFER_PTS(buffer) = running_time(info.captured.since_epoch, timing);
@@ -123,7 +148,7 @@ GstBuffer* BatchWrapper::wrap_frame(const Frame& frame, const Timing& timing) {
   gst_buffer_add_reference_timestamp_meta(
       buffer, reference_caps(info.captured.clock, info.reference),
       static_cast<GstClockTime>(info.captured.since_epoch.count()), GST_CLOCK_TIME_NONE);
-  return buffer;
+  return owned;
 }
 
 GstCaps* BatchWrapper::reference_caps(Clock clock, ReferencePoint reference) {

@@ -4,10 +4,14 @@
 #include <gst/lockstep/gstlockstepbatchmeta.h>
 #include <gst/video/video.h>
 
+#include <memory>
 #include <vector>
 
+#include "gstlockstepcaps.h"
 #include "gstlockstephandles.h"
 #include "lockstep/frame.h"
+#include "lockstep/memory.h"
+#include "lockstep/result.h"
 
 namespace lockstep {
 
@@ -18,6 +22,11 @@ GstVideoMeta* add_video_meta(GstBuffer* buffer, const GstVideoInfo& info, const 
 /// Fills in what a batch meta tells of a frame, all but its buffer.
 void describe(GstLockstepFrame* described, FrameState state, const FrameInfo& info);
 
+/// All of an arena as one memory of its own kind, which keeps the frames in it.
+/// \errors  device_lost, io  a GPU failed.
+Result<GstMemory*> arena_memory_of(const std::shared_ptr<Arena>& arena,
+                                   std::vector<std::shared_ptr<const Pixels>> frames);
+
 /// Turns batches into buffers as the pipeline has them: a GstLockstepBatchMeta whose frames are ordinary buffers.
 class BatchWrapper {
  public:
@@ -27,15 +36,18 @@ class BatchWrapper {
     GstClockTime duration = GST_CLOCK_TIME_NONE;
   };
 
-  explicit BatchWrapper(const GstVideoInfo& frame_info) : info_(frame_info) {}
+  explicit BatchWrapper(const BatchInfo& batch) : info_(batch.frame), memory_(batch.memory) {}
 
   /// Takes the batch over: its slots come back when the buffers' memories are freed.
   ///
   /// The batch's PTS is the capture time of its anchor, a frame's PTS its own; a time before 0 becomes 0.
-  BufferPtr wrap(Batch batch, const Timing& timing);
+  /// \errors  not_supported  a frame in another memory than the caps say, which layout=reference may bring.
+  ///          device_lost, io  a GPU failed.
+  Result<BufferPtr> wrap(Batch batch, const Timing& timing);
 
  private:
-  GstBuffer* wrap_frame(const Frame& frame, const Timing& timing);
+  Result<GstMemory*> memory_of_frame(const Frame& frame) const;
+  Result<BufferPtr> wrap_frame(const Frame& frame, const Timing& timing);
   GstCaps* reference_caps(Clock clock, ReferencePoint reference);
 
   struct ReferenceCaps {
@@ -45,6 +57,7 @@ class BatchWrapper {
   };
 
   GstVideoInfo info_;
+  FrameMemory memory_;
   std::vector<ReferenceCaps> reference_caps_;
 };
 

@@ -69,14 +69,44 @@ void set_rates(GstStructure* structure, std::span<const RateRange> rates) {
   gst_structure_take_value(structure, "framerate", &list);
 }
 
-GstCapsFeatures* batch_features(bool dmabuf) {
+GstCapsFeatures* batch_features(FrameMemory memory) {
   GstCapsFeatures* features =
       gst_caps_features_new(GST_CAPS_FEATURE_META_GST_LOCKSTEP_BATCH_META, nullptr);
-  if (dmabuf) gst_caps_features_add(features, GST_CAPS_FEATURE_MEMORY_DMABUF);
+  add_memory_feature(features, memory);
   return features;
 }
 
+void append(GstCaps* caps, const FormatOffer& offer, guint batch_size, FrameMemory memory) {
+  GstStructure* structure =
+      gst_structure_new("video/x-raw", "format", G_TYPE_STRING, to_string(offer.pixel_format),
+                        "batch-size", G_TYPE_INT, static_cast<gint>(batch_size), nullptr);
+  set_range(structure, "width", offer.width);
+  set_range(structure, "height", offer.height);
+  set_rates(structure, offer.rates);
+  gst_caps_append_structure_full(caps, structure, batch_features(memory));
+}
+
 }  // namespace
+
+FrameMemory frame_memory(const GstCapsFeatures* features) {
+  if (gst_caps_features_contains(features, LOCKSTEP_CAPS_FEATURE_CUDA)) return FrameMemory::cuda;
+  if (gst_caps_features_contains(features, GST_CAPS_FEATURE_MEMORY_DMABUF))
+    return FrameMemory::dmabuf;
+  return FrameMemory::system;
+}
+
+void add_memory_feature(GstCapsFeatures* features, FrameMemory memory) {
+  switch (memory) {
+    case FrameMemory::system:
+      return;
+    case FrameMemory::dmabuf:
+      gst_caps_features_add(features, GST_CAPS_FEATURE_MEMORY_DMABUF);
+      return;
+    case FrameMemory::cuda:
+      gst_caps_features_add(features, LOCKSTEP_CAPS_FEATURE_CUDA);
+      return;
+  }
+}
 
 Format BatchInfo::format() const {
   return {pixel_format,
@@ -99,7 +129,7 @@ std::optional<BatchInfo> parse_batch_caps(const GstCaps* caps) {
   if (!format) return std::nullopt;
   info.pixel_format = *format;
   info.batch_size = static_cast<guint>(batch_size);
-  info.dmabuf = gst_caps_features_contains(features, GST_CAPS_FEATURE_MEMORY_DMABUF);
+  info.memory = frame_memory(features);
   return info;
 }
 
@@ -122,20 +152,12 @@ CapsPtr frame_caps_of_slot(const GstCaps* batch_caps, guint slot) {
   return CapsPtr(gst_caps_ref(const_cast<GstCaps*>(gst_value_get_caps(stream))));
 }
 
-CapsPtr batch_caps_of(std::span<const FormatOffer> offers, guint batch_size, bool dmabuf) {
+CapsPtr batch_caps_of(std::span<const FormatOffer> offers, guint batch_size, FrameMemory memory) {
   CapsPtr caps(gst_caps_new_empty());
-  for (bool with_dmabuf : {true, false}) {
-    if (with_dmabuf && !dmabuf) continue;
-    for (const FormatOffer& offer : offers) {
-      GstStructure* structure =
-          gst_structure_new("video/x-raw", "format", G_TYPE_STRING, to_string(offer.pixel_format),
-                            "batch-size", G_TYPE_INT, static_cast<gint>(batch_size), nullptr);
-      set_range(structure, "width", offer.width);
-      set_range(structure, "height", offer.height);
-      set_rates(structure, offer.rates);
-      gst_caps_append_structure_full(caps.get(), structure, batch_features(with_dmabuf));
-    }
-  }
+  for (const FormatOffer& offer : offers) append(caps.get(), offer, batch_size, memory);
+  if (memory != FrameMemory::dmabuf) return caps;
+  for (const FormatOffer& offer : offers)
+    append(caps.get(), offer, batch_size, FrameMemory::system);
   return caps;
 }
 
@@ -156,14 +178,17 @@ CapsPtr batch_caps_for_frames(const GstCaps* frame_caps) {
     const GstCapsFeatures* features = gst_caps_get_features(frame_caps, i);
     const bool system_memory =
         gst_caps_features_is_equal(features, GST_CAPS_FEATURES_MEMORY_SYSTEM_MEMORY);
-    const bool dmabuf = gst_caps_features_contains(features, GST_CAPS_FEATURE_MEMORY_DMABUF);
+    const FrameMemory memory = frame_memory(features);
     const GstStructure* structure = gst_caps_get_structure(frame_caps, i);
     if (system_memory)
       gst_caps_append_structure_full(caps.get(), gst_structure_copy(structure),
-                                     batch_features(false));
-    if (system_memory || dmabuf)
+                                     batch_features(FrameMemory::system));
+    if (system_memory || memory == FrameMemory::dmabuf)
       gst_caps_append_structure_full(caps.get(), gst_structure_copy(structure),
-                                     batch_features(true));
+                                     batch_features(FrameMemory::dmabuf));
+    if (memory == FrameMemory::cuda)
+      gst_caps_append_structure_full(caps.get(), gst_structure_copy(structure),
+                                     batch_features(FrameMemory::cuda));
   }
   return caps;
 }

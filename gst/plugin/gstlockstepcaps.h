@@ -16,16 +16,37 @@
   ", width = (int) [ 1, 16384 ], height = (int) [ 1, 16384 ]"                       \
   ", framerate = (fraction) [ 0/1, max ]"
 
-/// Caps of plain frames, with and without a memory feature, for pad templates.
-#define LOCKSTEP_FRAME_CAPS \
+/// The caps feature of GstCudaMemory, as gst/cuda/gstcudamemory.h has it, which is not everywhere.
+#define LOCKSTEP_CAPS_FEATURE_CUDA "memory:CUDAMemory"
+
+/// What pad templates offer more where this plugin was built with GPU memory.
+#ifdef LOCKSTEP_HAVE_CUDA
+#define LOCKSTEP_CUDA_FRAME_CAPS \
+  "; video/x-raw(" LOCKSTEP_CAPS_FEATURE_CUDA "), " LOCKSTEP_VIDEO_FIELDS
+#define LOCKSTEP_CUDA_BATCH_CAPS                                                                 \
+  "; video/x-raw(" LOCKSTEP_CAPS_FEATURE_CUDA ", " GST_CAPS_FEATURE_META_GST_LOCKSTEP_BATCH_META \
+  "), " LOCKSTEP_VIDEO_FIELDS ", batch-size = (int) [ 1, max ]"
+#else
+#define LOCKSTEP_CUDA_FRAME_CAPS
+#define LOCKSTEP_CUDA_BATCH_CAPS
+#endif
+
+/// Caps of plain frames in memory that the CPU can read, for pad templates.
+#define LOCKSTEP_HOST_FRAME_CAPS \
   "video/x-raw(memory:DMABuf), " LOCKSTEP_VIDEO_FIELDS "; video/x-raw, " LOCKSTEP_VIDEO_FIELDS
 
-/// Caps of a batch, with and without a memory feature, for pad templates.
-#define LOCKSTEP_BATCH_CAPS                                                                \
+/// Caps of plain frames, with and without a memory feature, for pad templates.
+#define LOCKSTEP_FRAME_CAPS LOCKSTEP_HOST_FRAME_CAPS LOCKSTEP_CUDA_FRAME_CAPS
+
+/// Caps of a batch in memory that the CPU can read, for pad templates.
+#define LOCKSTEP_HOST_BATCH_CAPS                                                           \
   "video/x-raw(" GST_CAPS_FEATURE_META_GST_LOCKSTEP_BATCH_META "), " LOCKSTEP_VIDEO_FIELDS \
   ", batch-size = (int) [ 1, max ]; "                                                      \
   "video/x-raw(memory:DMABuf, " GST_CAPS_FEATURE_META_GST_LOCKSTEP_BATCH_META              \
   "), " LOCKSTEP_VIDEO_FIELDS ", batch-size = (int) [ 1, max ]"
+
+/// Caps of a batch, with and without a memory feature, for pad templates.
+#define LOCKSTEP_BATCH_CAPS LOCKSTEP_HOST_BATCH_CAPS LOCKSTEP_CUDA_BATCH_CAPS
 
 /// Caps of a batch of frames of several kinds: a field `streams` has the caps of each slot, for pad templates.
 #define LOCKSTEP_MIXED_CAPS                                    \
@@ -34,12 +55,24 @@
 
 namespace lockstep {
 
+/// What memory frames are in, as caps tell.
+enum class FrameMemory : guint8 {
+  system,  ///< No feature: any that the CPU can map.
+  dmabuf,  ///< Every frame is a dma-buf; passes as system memory too.
+  cuda,    ///< Every frame is a GstCudaMemory; passes as nothing else.
+};
+
+/// What memory these features tell.
+FrameMemory frame_memory(const GstCapsFeatures* features);
+/// Adds what tells of it, nothing for system memory.
+void add_memory_feature(GstCapsFeatures* features, FrameMemory memory);
+
 /// What the caps of a batch say.
 struct BatchInfo {
   GstVideoInfo frame;  ///< Of each frame, laid out as GStreamer does by default.
   PixelFormat pixel_format = PixelFormat::nv12;
   guint batch_size = 0;  ///< Number of slots.
-  bool dmabuf = false;   ///< Whether every frame is a dma-buf.
+  FrameMemory memory = FrameMemory::system;
 
   /// The same as the library has it; framerate 0/1 where it varies.
   Format format() const;
@@ -57,7 +90,7 @@ CapsPtr frame_caps_of_slot(const GstCaps* batch_caps, guint slot);
 
 /// Caps of batches of what `offers` allow, in their order; twice, with memory:DMABuf first, where
 /// the frames are dma-bufs.
-CapsPtr batch_caps_of(std::span<const FormatOffer> offers, guint batch_size, bool dmabuf);
+CapsPtr batch_caps_of(std::span<const FormatOffer> offers, guint batch_size, FrameMemory memory);
 
 /// Caps of the frames in a batch of `batch_caps`, which need not be fixed: the same without
 /// batch-size and without the feature of batches.

@@ -17,7 +17,8 @@
  * Frames of a batch may be of several formats and sizes: each pad has the caps of its own.
  *
  * Batches of dma-bufs become video/x-raw(memory:DMABuf) where the next element takes that, and
- * video/x-raw elsewhere.
+ * video/x-raw elsewhere. Batches in GPU memory become video/x-raw(memory:CUDAMemory), and nothing
+ * else: put cudadownload behind a pad whose frames the CPU is to read.
  *
  * ## Example launch line
  * |[
@@ -39,12 +40,15 @@
 
 #include "gstlockstepcaps.h"
 #include "gstlocksteperror.h"
+#include "gstlockstepgpu.h"
 #include "gstlockstephandles.h"
 
 GST_DEBUG_CATEGORY_STATIC(lockstep_demux_debug);
 #define GST_CAT_DEFAULT lockstep_demux_debug
 
 namespace {
+
+using lockstep::FrameMemory;
 
 // One source pad.
 struct Output {
@@ -132,7 +136,8 @@ gboolean repeat_sticky(GstPad*, GstEvent** event, gpointer pad) {
 void negotiate(GstLockstepDemux* self, Output& output) {
   lockstep::CapsPtr caps = lockstep::frame_caps_of_slot(self->state->batch_caps.get(), output.slot);
   if (gst_caps_is_empty(caps.get())) return;
-  if (!gst_pad_peer_query_accept_caps(output.pad, caps.get())) {
+  const FrameMemory memory = lockstep::frame_memory(gst_caps_get_features(caps.get(), 0));
+  if (memory == FrameMemory::dmabuf && !gst_pad_peer_query_accept_caps(output.pad, caps.get())) {
     lockstep::CapsPtr plain(gst_caps_copy(caps.get()));
     gst_caps_set_features_simple(plain.get(), nullptr);
     caps = std::move(plain);
@@ -221,6 +226,17 @@ lockstep::CapsPtr batch_caps_for(GstLockstepDemux* self) {
   return caps;
 }
 
+// What the elements on the other side do not know we do.
+gboolean answer_context(GstPad* pad, GstObject* parent, GstQuery* query) {
+  return gst_pad_query_default(pad, parent, query) ||
+         lockstep::answer_cuda_query(GST_ELEMENT(parent), query, 0);
+}
+
+gboolean src_query(GstPad* pad, GstObject* parent, GstQuery* query) {
+  if (GST_QUERY_TYPE(query) == GST_QUERY_CONTEXT) return answer_context(pad, parent, query);
+  return gst_pad_query_default(pad, parent, query);
+}
+
 gboolean sink_query(GstPad* pad, GstObject* parent, GstQuery* query) {
   auto* self = GST_LOCKSTEP_DEMUX(parent);
   switch (GST_QUERY_TYPE(query)) {
@@ -232,6 +248,8 @@ gboolean sink_query(GstPad* pad, GstObject* parent, GstQuery* query) {
       gst_query_set_caps_result(query, caps.get());
       return TRUE;
     }
+    case GST_QUERY_CONTEXT:
+      return answer_context(pad, parent, query);
     case GST_QUERY_ALLOCATION:
       gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
       return TRUE;
@@ -327,6 +345,7 @@ GstPad* request_new_pad(GstElement* element, GstPadTemplate* pad_template, const
   const guint slot = slot_for(outputs_of(self), name);
   const std::string pad_name = "src_" + std::to_string(slot);
   GstPad* pad = gst_pad_new_from_template(pad_template, pad_name.c_str());
+  gst_pad_set_query_function(pad, src_query);
   gst_pad_set_active(pad, TRUE);
   if (!gst_element_add_pad(element, pad)) return nullptr;  // One of that name is there already.
   auto output = std::make_shared<Output>(slot, pad);

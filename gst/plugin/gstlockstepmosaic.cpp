@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 namespace lockstep {
 namespace {
@@ -22,22 +23,9 @@ std::uint32_t before_end(std::uint32_t length, std::uint32_t part) {
   return (length - std::min(length, part)) & ~1u;
 }
 
-// Marks what a tile shows as old: a square in the upper right, and where the slot is missing bars
-// along the right and the bottom. The upper left, where painted codes are, stays readable.
 void mark(const PictureView& tile, const Colour& colour, bool with_bars) {
-  const auto [width, height] = std::pair(tile.width, tile.height);
-  const std::uint32_t thickness = std::max(2u, height / 64);
-  const std::uint32_t square = before_end(width, 4 * thickness);
-  fill(crop(tile, {square, 0, width - square, std::min(height, 4 * thickness)}), colour);
-  if (!with_bars) return;
-  const std::uint32_t right = before_end(width, thickness);
-  const std::uint32_t bottom = before_end(height, thickness);
-  fill(crop(tile, {right, 0, width - right, height}), colour);
-  fill(crop(tile, {0, bottom, width, height - bottom}), colour);
-}
-
-bool is_missing(const GstLockstepFrame* frame) {
-  return !frame || frame->state == GST_LOCKSTEP_FRAME_MISSING || !frame->buffer;
+  for (const Rectangle& part : marks_of(tile.width, tile.height, with_bars))
+    fill(crop(tile, part), colour);
 }
 
 template <typename T>
@@ -46,6 +34,22 @@ std::string size_text(T width, T height) {
 }
 
 }  // namespace
+
+std::vector<Rectangle> marks_of(std::uint32_t width, std::uint32_t height, bool with_bars) {
+  const std::uint32_t thickness = std::max(2u, height / 64);
+  const std::uint32_t square = before_end(width, 4 * thickness);
+  std::vector<Rectangle> marks{{square, 0, width - square, std::min(height, 4 * thickness)}};
+  if (!with_bars) return marks;
+  const std::uint32_t right = before_end(width, thickness);
+  const std::uint32_t bottom = before_end(height, thickness);
+  marks.push_back({right, 0, width - right, height});
+  marks.push_back({0, bottom, width, height - bottom});
+  return marks;
+}
+
+bool is_missing(const GstLockstepFrame* frame) {
+  return !frame || frame->state == GST_LOCKSTEP_FRAME_MISSING || !frame->buffer;
+}
 
 Result<Size> mosaic_size(const BatchInfo& batch, const MosaicSettings& settings) {
   Size size{static_cast<gint>(settings.width), static_cast<gint>(settings.height)};
@@ -60,8 +64,8 @@ Result<Size> mosaic_size(const BatchInfo& batch, const MosaicSettings& settings)
   return size;
 }
 
-Result<void> MosaicPainter::configure(const BatchInfo& batch, const GstVideoInfo& mosaic,
-                                      const MosaicSettings& settings) {
+Result<MosaicPlan> plan_mosaic(const BatchInfo& batch, const GstVideoInfo& mosaic,
+                               const MosaicSettings& settings) {
   const auto width = static_cast<std::uint32_t>(GST_VIDEO_INFO_WIDTH(&mosaic));
   const auto height = static_cast<std::uint32_t>(GST_VIDEO_INFO_HEIGHT(&mosaic));
   auto grid = grid_for(batch.batch_size, {settings.rows, settings.columns});
@@ -79,25 +83,28 @@ Result<void> MosaicPainter::configure(const BatchInfo& batch, const GstVideoInfo
                      size_text(width, height) + " pixels; ask for at least " +
                      size_text(2 * grid->columns, 2 * grid->rows)};
   }
-  tiles_.clear();
-  empty_.clear();
+  MosaicPlan plan;
   if (all) {
     for (guint slot = 0; slot < grid->rows * grid->columns; slot++) {
       const Rectangle place = tile_of(slot, *grid, width, height);
       if (slot < batch.batch_size) {
-        tiles_.push_back({slot, place});
+        plan.tiles.push_back({slot, place});
       } else {
-        empty_.push_back(place);
+        plan.empty.push_back(place);
       }
     }
   } else {
-    tiles_.push_back({static_cast<guint>(settings.show_slot), {0, 0, width, height}});
+    plan.tiles.push_back({static_cast<guint>(settings.show_slot), {0, 0, width, height}});
   }
+  return plan;
+}
+
+void MosaicPainter::configure(const BatchInfo& batch, const GstVideoInfo& mosaic, MosaicPlan plan) {
+  plan_ = std::move(plan);
   frame_info_ = batch.frame;
   mosaic_info_ = mosaic;
   if (last_.buffer && GST_VIDEO_INFO_FORMAT(&last_.info) != GST_VIDEO_INFO_FORMAT(&mosaic))
     forget();
-  return {};
 }
 
 Result<void> MosaicPainter::paint_frame(const GstLockstepFrame& frame, const PictureView& tile) {
@@ -115,7 +122,7 @@ Result<void> MosaicPainter::paint_frame(const GstLockstepFrame& frame, const Pic
 
 void MosaicPainter::paint_missing(guint slot, const PictureView& tile) {
   const auto last = std::find_if(last_.tiles.begin(), last_.tiles.end(),
-                                 [&](const Tile& candidate) { return candidate.slot == slot; });
+                                 [&](const auto& candidate) { return candidate.slot == slot; });
   if (last == last_.tiles.end()) {
     fill(tile, kBlack);
   } else if (const MappedFrame mapped(last_.info, last_.buffer.get(), GST_MAP_READ); mapped) {
@@ -128,7 +135,7 @@ Result<void> MosaicPainter::paint(const GstLockstepBatchMeta& batch, GstBuffer* 
   const MappedFrame mapped(mosaic_info_, mosaic, GST_MAP_WRITE);
   if (!mapped) return Error{Errc::io, 0, "map the mosaic to draw it"};
   const PictureView picture = picture_of(*mapped);
-  for (const Tile& tile : tiles_) {
+  for (const MosaicPlan::Tile& tile : plan_.tiles) {
     const auto* frame = tile.slot < batch.n_frames ? &batch.frames[tile.slot] : nullptr;
     const PictureView place = crop(picture, tile.place);
     if (is_missing(frame)) {
@@ -137,8 +144,8 @@ Result<void> MosaicPainter::paint(const GstLockstepBatchMeta& batch, GstBuffer* 
       return painted;
     }
   }
-  for (const Rectangle& place : empty_) fill(crop(picture, place), kBlack);
-  last_ = {BufferPtr(gst_buffer_ref(mosaic)), mosaic_info_, tiles_};
+  for (const Rectangle& place : plan_.empty) fill(crop(picture, place), kBlack);
+  last_ = {BufferPtr(gst_buffer_ref(mosaic)), mosaic_info_, plan_.tiles};
   return {};
 }
 

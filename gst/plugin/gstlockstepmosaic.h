@@ -34,17 +34,36 @@ struct Size {
 /// size, shrunk to fit into 1920x1080, or as the settings say.
 Result<Size> mosaic_size(const BatchInfo& batch, const MosaicSettings& settings);
 
+/// Where everything of a mosaic is.
+struct MosaicPlan {
+  struct Tile {
+    guint slot = 0;
+    Rectangle place;
+  };
+  std::vector<Tile> tiles;
+  std::vector<Rectangle> empty;  ///< Tiles of the grid that no slot is drawn in.
+};
+
+/// \errors  invalid_argument  a grid with too few tiles, a slot that is not in the batch, a
+///                            picture with less than two pixels a tile.
+Result<MosaicPlan> plan_mosaic(const BatchInfo& batch, const GstVideoInfo& mosaic,
+                               const MosaicSettings& settings);
+
+/// What marks a tile of that size as old: a square in the upper right, and where the slot is
+/// missing bars along the right and the bottom. The upper left, where painted codes are, stays
+/// readable. \shape within the tile, from even pixels on.
+std::vector<Rectangle> marks_of(std::uint32_t width, std::uint32_t height, bool with_bars);
+
+/// Whether a slot has nothing to show. `frame` may be null.
+bool is_missing(const GstLockstepFrame* frame);
+
 /// Draws batches as mosaics.
 ///
 /// \thread  one caller at a time.
 class MosaicPainter {
  public:
   /// Takes up a new layout. The last mosaic stays of use if it is of the same pixel format.
-  ///
-  /// \errors  invalid_argument  a grid with too few tiles, a slot that is not in the batch, a
-  ///                            picture with less than two pixels a tile.
-  Result<void> configure(const BatchInfo& batch, const GstVideoInfo& mosaic,
-                         const MosaicSettings& settings);
+  void configure(const BatchInfo& batch, const GstVideoInfo& mosaic, MosaicPlan plan);
 
   /// Draws `batch` into `mosaic`, all of it, and keeps a reference to it: the source of tiles that
   /// are missing the next time.
@@ -56,15 +75,10 @@ class MosaicPainter {
   void forget() { last_ = {}; }
 
  private:
-  // A slot and where it is drawn.
-  struct Tile {
-    guint slot = 0;
-    Rectangle place;
-  };
   struct Last {
     BufferPtr buffer;
     GstVideoInfo info;
-    std::vector<Tile> tiles;
+    std::vector<MosaicPlan::Tile> tiles;
   };
 
   Result<void> paint_frame(const GstLockstepFrame& frame, const PictureView& tile);
@@ -72,8 +86,7 @@ class MosaicPainter {
 
   GstVideoInfo frame_info_{};
   GstVideoInfo mosaic_info_{};
-  std::vector<Tile> tiles_;
-  std::vector<Rectangle> empty_;  // Tiles of the grid that no slot is drawn in.
+  MosaicPlan plan_;
   Last last_;
   Scaler scaler_;
 };

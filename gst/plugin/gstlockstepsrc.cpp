@@ -17,6 +17,12 @@
  * gst-launch-1.0 lockstepsrc sensors="v4l2:/dev/video0;v4l2:/dev/video1;v4l2:/dev/video2;v4l2:/dev/video3" num-buffers=900 ! queue ! locksteptiler width=1920 height=1080 rows=2 columns=2 ! videoconvert ! x264enc ! h264parse ! matroskamux ! filesink location=test.mkv
  * ]|
  *
+ * With `memory=cuda` batches are in the memory of a GPU, the caps have the feature memory:CUDAMemory,
+ * and each frame is a GstCudaMemory, as is the whole batch. locksteptiler and lockstepdemux take that,
+ * and cudadownload, cudaconvert or nvh264enc take what these give. Frames that sensors lend in GPU
+ * memory come so whatever `memory` says. Elements next to this one share its GstCudaContext, the
+ * primary context. This takes a plugin built with gstreamer-cuda-1.0, 1.24 or newer.
+ *
  * Element messages on the bus: `lockstep-sensor-lost` (sensor, name, text), `lockstep-sensor-back`
  * (sensor, name), `lockstep-frames-dropped` (sensor, name, reason, count; at most one a second for
  * each sensor and reason), `lockstep-settings-refused` and `lockstep-no-settings` (sensor, name,
@@ -74,6 +80,7 @@
 #include "gstlockstepclock.h"
 #include "gstlocksteperror.h"
 #include "gstlockstepevents.h"
+#include "gstlockstepgpu.h"
 #include "gstlockstephandles.h"
 #include "gstlocksteplightproperties.h"
 #include "gstlocksteplightsignal.h"
@@ -91,6 +98,7 @@ namespace {
 using lockstep::BatchWrapper;
 using lockstep::Errc;
 using lockstep::Error;
+using lockstep::FrameMemory;
 using lockstep::LightStats;
 using lockstep::Nanoseconds;
 using lockstep::Result;
@@ -147,7 +155,8 @@ bool open_rig(GstLockstepSrc* self) {
   const lockstep::SrcSettings settings = self->state->settings;
   GST_OBJECT_UNLOCK(self);
   auto config = settings.rig_config();
-  const Result<void> valid = config ? self->state->light->configure(*config) : config.error();
+  Result<void> valid = config ? self->state->light->configure(*config) : config.error();
+  if (valid) valid = lockstep::check_memory(settings, nullptr);
   if (!valid) {
     lockstep::post_error(GST_ELEMENT(self), valid.error());
     return false;
@@ -166,6 +175,12 @@ bool open_rig(GstLockstepSrc* self) {
     lockstep::post_error(GST_ELEMENT(self), formats.error());
     return false;
   }
+  if (auto passed_on = lockstep::check_memory(settings, rig->get()); !passed_on) {
+    lockstep::post_error(GST_ELEMENT(self), passed_on.error());
+    return false;
+  }
+  if (auto gpu = lockstep::gpu_of(settings, rig->get()))
+    lockstep::announce_cuda_context(GST_ELEMENT(self), *gpu);
   gst_base_src_set_live(GST_BASE_SRC(self), !is_virtual(**rig));
   GST_OBJECT_LOCK(self);
   self->state->rig = *std::move(rig);
@@ -195,7 +210,7 @@ GstCaps* get_caps(GstBaseSrc* base, GstCaps* filter) {
     auto formats = rig->formats();
     if (!formats) return gst_caps_new_empty();
     caps = lockstep::batch_caps_of(*formats, static_cast<guint>(rig->num_sensors()),
-                                   rig->uses_dmabufs());
+                                   lockstep::frame_memory(*rig));
   }
   if (!filter) return caps.release();
   return gst_caps_intersect_full(filter, caps.get(), GST_CAPS_INTERSECT_FIRST);
@@ -212,11 +227,15 @@ gboolean set_caps(GstBaseSrc* base, GstCaps* caps) {
   auto info = lockstep::parse_batch_caps(caps);
   if (!rig || !info) return FALSE;
   Result<void> ready = rig->configure(info->format());
-  if (ready && info->dmabuf && !rig->delivers_dmabufs())
+  if (ready && info->memory == FrameMemory::dmabuf && !rig->delivers_dmabufs())
     ready =
         Error{Errc::not_supported, 0,
               "layout=reference passes on the drivers' own buffers, which are no dma-bufs here; "
               "use layout=auto or memory=memfd"};
+  if (ready && info->memory == FrameMemory::cuda && !rig->delivers_cuda())
+    ready = Error{Errc::not_supported, 0,
+                  "layout=reference passes on the sensors' own buffers, which are in no GPU's "
+                  "memory here; use layout=auto"};
   if (ready) {
     self->state->light->begin(rig);
     ready = rig->start();
@@ -229,7 +248,7 @@ gboolean set_caps(GstBaseSrc* base, GstCaps* caps) {
   self->state->period = gst_util_uint64_scale_int(GST_SECOND, GST_VIDEO_INFO_FPS_D(&info->frame),
                                                   std::max(GST_VIDEO_INFO_FPS_N(&info->frame), 1));
   GST_OBJECT_UNLOCK(self);
-  self->state->wrapper.emplace(info->frame);
+  self->state->wrapper.emplace(*info);
   self->state->discard_old = true;
   gst_element_post_message(GST_ELEMENT(self), gst_message_new_latency(GST_OBJECT(self)));
   return TRUE;
@@ -278,8 +297,13 @@ GstFlowReturn create(GstPushSrc* push, GstBuffer** buffer) {
   GST_OBJECT_LOCK(self);
   const GstClockTime period = self->state->period;
   GST_OBJECT_UNLOCK(self);
-  *buffer = self->state->wrapper->wrap(*std::move(batch), {running_time_offset(self, *rig), period})
-                .release();
+  auto wrapped =
+      self->state->wrapper->wrap(*std::move(batch), {running_time_offset(self, *rig), period});
+  if (!wrapped) {
+    lockstep::post_error(GST_ELEMENT(self), wrapped.error());
+    return GST_FLOW_ERROR;
+  }
+  *buffer = wrapped->release();
   self->state->last_pts = GST_BUFFER_PTS(*buffer);
   rig->report_departure(ready_at);
   return GST_FLOW_OK;
@@ -322,12 +346,22 @@ gboolean answer_latency(GstLockstepSrc* self, const Rig& rig, GstQuery* query) {
   return TRUE;
 }
 
+bool answer_context(GstLockstepSrc* self, GstQuery* query) {
+  GST_OBJECT_LOCK(self);
+  const lockstep::SrcSettings settings = self->state->settings;
+  const auto rig = self->state->rig;
+  GST_OBJECT_UNLOCK(self);
+  const auto gpu = lockstep::gpu_of(settings, rig.get());
+  return gpu && lockstep::answer_cuda_query(GST_ELEMENT(self), query, *gpu);
+}
+
 gboolean query(GstBaseSrc* base, GstQuery* query) {
   auto* self = GST_LOCKSTEP_SRC(base);
   if (GST_QUERY_TYPE(query) == GST_QUERY_LATENCY) {
     auto rig = rig_of(self);
     if (rig && !is_virtual(*rig)) return answer_latency(self, *rig, query);
   }
+  if (GST_QUERY_TYPE(query) == GST_QUERY_CONTEXT && answer_context(self, query)) return TRUE;
   return GST_BASE_SRC_CLASS(gst_lockstep_src_parent_class)->query(base, query);
 }
 

@@ -3,7 +3,32 @@
 
 #include <cstdlib>
 
+#include <string>
+
+#include "gstlockstepgpu.h"
+
 namespace lockstep {
+
+FrameMemory frame_memory(const Rig& rig) {
+  if (rig.frame_space() == MemorySpace::cuda) return FrameMemory::cuda;
+  return rig.uses_dmabufs() ? FrameMemory::dmabuf : FrameMemory::system;
+}
+
+std::optional<int> gpu_of(const SrcSettings& settings, const Rig* rig) {
+  if (auto named = gpu_named(settings.memory)) return named;
+  if (rig && rig->frame_space() == MemorySpace::cuda) return 0;
+  return std::nullopt;
+}
+
+Result<void> check_memory(const SrcSettings& settings, const Rig* rig) {
+  if (kHasGpuMemory || !gpu_of(settings, rig)) return {};
+  const std::string what =
+      rig ? "pass on the sensors' frames in GPU memory" : "memory=" + settings.memory;
+  return Error{Errc::not_supported, 0,
+               what +
+                   ": this plugin was built without GPU memory, for want of CUDA's headers or of "
+                   "gstreamer-cuda-1.0 >= 1.24"};
+}
 
 GstCaps* nearest_to_usual(GstCaps* caps) {
   constexpr int kWidth = 1920;

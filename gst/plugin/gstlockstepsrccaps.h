@@ -3,7 +3,24 @@
 
 #include <gst/gst.h>
 
+#include <optional>
+
+#include "gstlockstepcaps.h"
+#include "gstlockstepsrcsettings.h"
+#include "lockstep/rig.h"
+
 namespace lockstep {
+
+/// What memory the frames of an open rig will be in.
+FrameMemory frame_memory(const Rig& rig);
+
+/// The GPU that the frames will be on; nothing where they are elsewhere. `rig` is null before it is open. Sensors that lend
+/// frames do not tell on which of several.
+std::optional<int> gpu_of(const SrcSettings& settings, const Rig* rig);
+
+/// Frames in GPU memory are passed on by a part of this plugin that not every build has.
+/// \errors  not_supported  this one has not.
+Result<void> check_memory(const SrcSettings& settings, const Rig* rig);
 
 /// What a user expects who asks for nothing, full HD at 30 fps, or what of `caps` comes nearest. Takes them over.
 GstCaps* nearest_to_usual(GstCaps* caps);

@@ -70,8 +70,9 @@ void install_src_properties(GObjectClass* object_class) {
       object_class, PROP_MEMORY,
       g_param_spec_string(
           "memory", "Memory",
-          "Memory of the batches: memfd (shared memory, one fd per slot) or udmabuf "
-          "(the same, each slot a dma-buf that devices can import)",
+          "Memory of the batches: memfd (shared memory, one fd per slot), udmabuf "
+          "(the same, each slot a dma-buf that devices can import) or cuda (memory of the first "
+          "GPU, cuda:1 of the next; where the plugin was built with it)",
           "memfd", writable()));
   g_object_class_install_property(
       object_class, PROP_LAYOUT,

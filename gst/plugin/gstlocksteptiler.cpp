@@ -12,6 +12,9 @@
  * red bars along its right and lower edge and a red square in its upper right corner. A repeated
  * frame has an amber square there.
  *
+ * Batches in GPU memory (memory:CUDAMemory) are drawn by the GPU, into GPU memory; bilinear, where the
+ * CPU averages. Put cudadownload behind it where the CPU is to read the mosaic.
+ *
  * The mosaic has the times and metas of the batch. It also has a #GstLockstepBatchMeta that tells
  * all about each slot, without the frames themselves: these go back to their sensors at once.
  *
@@ -32,9 +35,12 @@
 #include <gst/video/gstvideopool.h>
 
 #include <memory>
+#include <utility>
 
 #include "gstlockstepcaps.h"
+#include "gstlockstepcudamosaic.h"
 #include "gstlocksteperror.h"
+#include "gstlockstepgpu.h"
 #include "gstlockstephandles.h"
 #include "gstlockstepmosaic.h"
 
@@ -44,7 +50,9 @@ GST_DEBUG_CATEGORY_STATIC(lockstep_tiler_debug);
 namespace {
 
 using lockstep::BatchInfo;
+using lockstep::FrameMemory;
 using lockstep::MosaicSettings;
+using lockstep::Result;
 
 enum Property { kRows = 1, kColumns, kWidth, kHeight, kShowSlot };
 
@@ -56,12 +64,26 @@ struct State {
   std::optional<BatchInfo> batch;  // Of the sink caps.
   GstVideoInfo mosaic{};           // Of the source caps.
   lockstep::MosaicPainter painter;
+  lockstep::CudaMosaicPainter gpu_painter;  // Of batches in GPU memory.
 };
 
-GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS,
-                                                             GST_STATIC_CAPS(LOCKSTEP_BATCH_CAPS));
+#ifdef LOCKSTEP_HAVE_CUDA
+#define LOCKSTEP_TILER_CUDA_SINK_CAPS                                                            \
+  "; video/x-raw(" LOCKSTEP_CAPS_FEATURE_CUDA ", " GST_CAPS_FEATURE_META_GST_LOCKSTEP_BATCH_META \
+  "), " LOCKSTEP_CUDA_MOSAIC_FIELDS ", batch-size = (int) [ 1, max ]"
+#define LOCKSTEP_TILER_CUDA_SRC_CAPS \
+  "; video/x-raw(" LOCKSTEP_CAPS_FEATURE_CUDA "), " LOCKSTEP_CUDA_MOSAIC_FIELDS
+#else
+#define LOCKSTEP_TILER_CUDA_SINK_CAPS
+#define LOCKSTEP_TILER_CUDA_SRC_CAPS
+#endif
+
+GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
+    "sink", GST_PAD_SINK, GST_PAD_ALWAYS,
+    GST_STATIC_CAPS(LOCKSTEP_HOST_BATCH_CAPS LOCKSTEP_TILER_CUDA_SINK_CAPS));
 GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
-    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS("video/x-raw, " LOCKSTEP_VIDEO_FIELDS));
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS,
+    GST_STATIC_CAPS("video/x-raw, " LOCKSTEP_VIDEO_FIELDS LOCKSTEP_TILER_CUDA_SRC_CAPS));
 
 }  // namespace
 
@@ -138,21 +160,43 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
   }
 }
 
-// What the other side may be: the same format at any size, a batch on one side and plain video in
-// system memory on the other.
+// Those of some caps that are in GPU memory, or those that are not; features that may be any count as both.
+lockstep::CapsPtr part_of(const GstCaps* caps, bool on_gpu) {
+  if (gst_caps_is_any(caps)) return lockstep::CapsPtr(gst_caps_new_any());
+  lockstep::CapsPtr part(gst_caps_new_empty());
+  for (guint i = 0; i < gst_caps_get_size(caps); i++) {
+    const GstCapsFeatures* features = gst_caps_get_features(caps, i);
+    const bool is_on_gpu = lockstep::frame_memory(features) == FrameMemory::cuda;
+    if (is_on_gpu == on_gpu || gst_caps_features_is_any(features))
+      gst_caps_append(part.get(), gst_caps_copy_nth(caps, i));
+  }
+  return part;
+}
+
+// The same at any size, batches or not.
+lockstep::CapsPtr with_any_features(lockstep::CapsPtr caps) {
+  for (guint i = 0; i < gst_caps_get_size(caps.get()); i++) {
+    GstStructure* structure = gst_caps_get_structure(caps.get(), i);
+    gst_structure_remove_fields(structure, "batch-size", "width", "height", "pixel-aspect-ratio",
+                                nullptr);
+    gst_caps_set_features(caps.get(), i, gst_caps_features_new_any());
+  }
+  return caps;
+}
+
+// What the other side may be: the same format at any size, a batch on one side and plain video on the other, in GPU memory
+// if the one is, else in system memory.
 GstCaps* transform_caps(GstBaseTransform* base, GstPadDirection direction, GstCaps* caps,
                         GstCaps* filter) {
   GstPad* other = direction == GST_PAD_SINK ? base->srcpad : base->sinkpad;
-  lockstep::CapsPtr any_size(gst_caps_copy(caps));
-  for (guint i = 0; i < gst_caps_get_size(any_size.get()); i++) {
-    GstStructure* structure = gst_caps_get_structure(any_size.get(), i);
-    gst_structure_remove_fields(structure, "batch-size", "width", "height", "pixel-aspect-ratio",
-                                nullptr);
-    gst_caps_set_features(any_size.get(), i, gst_caps_features_new_any());
-  }
   lockstep::CapsPtr templates(gst_pad_get_pad_template_caps(other));
-  GstCaps* result =
-      gst_caps_intersect_full(templates.get(), any_size.get(), GST_CAPS_INTERSECT_FIRST);
+  GstCaps* result = gst_caps_new_empty();
+  for (const bool on_gpu : {false, true}) {
+    const lockstep::CapsPtr from = with_any_features(part_of(caps, on_gpu));
+    const lockstep::CapsPtr to = part_of(templates.get(), on_gpu);
+    gst_caps_append(result,
+                    gst_caps_intersect_full(to.get(), from.get(), GST_CAPS_INTERSECT_FIRST));
+  }
   if (filter) {
     lockstep::CapsPtr all(result);
     result = gst_caps_intersect_full(filter, all.get(), GST_CAPS_INTERSECT_FIRST);
@@ -186,10 +230,18 @@ GstCaps* fixate_caps(GstBaseTransform* base, GstPadDirection direction, GstCaps*
   return gst_caps_fixate(other);
 }
 
+bool on_gpu(const State& state) { return state.batch->memory == FrameMemory::cuda; }
+
 bool configure(GstBaseTransform* base) {
   State& state = state_of(base);
   state.applied = settings_of(base);
-  auto configured = state.painter.configure(*state.batch, state.mosaic, state.applied);
+  auto plan = lockstep::plan_mosaic(*state.batch, state.mosaic, state.applied);
+  Result<void> configured = plan ? Result<void>() : plan.error();
+  if (plan && on_gpu(state)) {
+    configured = state.gpu_painter.configure(base->sinkpad, *state.batch, state.mosaic, *plan);
+  } else if (plan) {
+    state.painter.configure(*state.batch, state.mosaic, *std::move(plan));
+  }
   if (!configured) lockstep::post_error(GST_ELEMENT(base), configured.error());
   return static_cast<bool>(configured);
 }
@@ -220,15 +272,28 @@ gboolean decide_allocation(GstBaseTransform* base, GstQuery* query) {
   if (has_pool) gst_query_parse_nth_allocation_pool(query, 0, &offered, &size, &min, &max);
   // A pool that cannot grow would starve the element that made it.
   if (offered && max != 0) gst_clear_object(&offered);
-  lockstep::PoolPtr pool(offered ? offered : gst_video_buffer_pool_new());
-  size = std::max(size, static_cast<guint>(GST_VIDEO_INFO_SIZE(&state_of(base).mosaic)));
+  State& state = state_of(base);
+  lockstep::PoolPtr pool = on_gpu(state)
+                               ? state.gpu_painter.choose_pool(offered)
+                               : lockstep::PoolPtr(offered ? offered : gst_video_buffer_pool_new());
+  size = std::max(size, static_cast<guint>(GST_VIDEO_INFO_SIZE(&state.mosaic)));
   min += 1;
 
   GstStructure* config = gst_buffer_pool_get_config(pool.get());
   gst_buffer_pool_config_set_params(config, caps, size, min, 0);
   if (gst_query_find_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr))
     gst_buffer_pool_config_add_option(config, GST_BUFFER_POOL_OPTION_VIDEO_META);
+  if (on_gpu(state)) {
+    state.gpu_painter.configure_pool(config);
+    gst_buffer_pool_config_add_option(config, GST_BUFFER_POOL_OPTION_VIDEO_META);
+  }
   gst_buffer_pool_set_config(pool.get(), config);
+  if (on_gpu(state)) {
+    // Rows in GPU memory are longer than in GStreamer's usual layout; the pool knows by how much.
+    config = gst_buffer_pool_get_config(pool.get());
+    gst_buffer_pool_config_get_params(config, nullptr, &size, nullptr, nullptr);
+    gst_structure_free(config);
+  }
   if (has_pool) {
     gst_query_set_nth_allocation_pool(query, 0, pool.get(), size, min, 0);
   } else {
@@ -265,7 +330,9 @@ GstFlowReturn transform(GstBaseTransform* base, GstBuffer* in, GstBuffer* out) {
   }
   if (settings_of(base) != state.applied && !configure(base)) return GST_FLOW_ERROR;
   describe(*batch, out);
-  if (auto painted = state.painter.paint(*batch, out); !painted) {
+  auto painted =
+      on_gpu(state) ? state.gpu_painter.paint(*batch, out) : state.painter.paint(*batch, out);
+  if (!painted) {
     lockstep::post_error(GST_ELEMENT(base), painted.error());
     return GST_FLOW_ERROR;
   }
@@ -281,7 +348,14 @@ void before_transform(GstBaseTransform* base, GstBuffer* buffer) {
 
 gboolean stop(GstBaseTransform* base) {
   state_of(base).painter.forget();
+  state_of(base).gpu_painter.forget();
   return TRUE;
+}
+
+// The GPU's context that is to be shared: the one that is known beyond, or ours.
+gboolean query(GstBaseTransform* base, GstPadDirection direction, GstQuery* query) {
+  return parent_class()->query(base, direction, query) ||
+         lockstep::answer_cuda_query(GST_ELEMENT(base), query, 0);
 }
 
 void finalize(GObject* object) {
@@ -352,6 +426,7 @@ static void gst_lockstep_tiler_class_init(GstLockstepTilerClass* klass) {
   base->decide_allocation = decide_allocation;
   base->transform_meta = transform_meta;
   base->before_transform = before_transform;
+  base->query = query;
   base->transform = transform;
   base->stop = stop;
 }

@@ -17,6 +17,8 @@
  * and v4l2src io-mode=dmabuf-import (with `memory=udmabuf`), fills the batch itself, and no frame is copied. Frames in
  * other memory are passed on by reference, or with `layout=contiguous` copied once.
  *
+ * Frames in GPU memory (memory:CUDAMemory), as nvh264dec gives, are passed on by reference, as long as every pad sends such.
+ *
  * Frames of several formats or sizes make a batch by reference, whose caps have a field `streams` with the caps of each
  * slot.
  *
@@ -41,6 +43,7 @@
 
 #include "gstlockstepcaps.h"
 #include "gstlocksteperror.h"
+#include "gstlockstepgpu.h"
 #include "gstlockstepmuxcaps.h"
 #include "gstlockstepmuxstate.h"
 #include "gstlockstepstats.h"
@@ -130,6 +133,10 @@ gboolean sink_query(GstAggregator* aggregator, GstAggregatorPad* pad, GstQuery* 
       gst_query_set_accept_caps_result(query, gst_caps_is_subset(caps, templates.get()));
       return TRUE;
     }
+    case GST_QUERY_CONTEXT:
+      // Frames in GPU memory go together where all who make them share a context; downstream may have one.
+      return parent_class()->sink_query(aggregator, pad, query) ||
+             answer_cuda_query(GST_ELEMENT(self), query, 0);
     default:
       return parent_class()->sink_query(aggregator, pad, query);
   }
@@ -149,7 +156,8 @@ gboolean propose_allocation(GstAggregator* aggregator, GstAggregatorPad* pad, Gs
   {
     Lock lock(state.mutex);
     const MuxInputPtr input = input_of(pad);
-    const bool own_memory = input->kind && input->kind->dmabuf;
+    const bool own_memory = frame_memory(gst_caps_get_features(caps, 0)) != FrameMemory::system ||
+                            (input->kind && input->kind->memory != FrameMemory::system);
     if (!state.supply || own_memory || state.collator.inputs().size() > kMaxSensors) return TRUE;
     if (input->outlet) input->outlet->close();
     input->outlet = state.supply->new_outlet();
@@ -243,6 +251,11 @@ void release_pad(GstElement* element, GstPad* pad) {
 Result<std::shared_ptr<SlotSupply>> open_supply(const MuxSettings& settings) {
   auto memory = find_memory_backend(settings.memory);
   if (!memory) return memory.error();
+  if ((*memory)->space() == MemorySpace::cuda)
+    return Error{Errc::not_supported, 0,
+                 "offer upstream slots with memory=" + settings.memory +
+                     ": lockstepmux has none in GPU memory; frames that are there it passes on by "
+                     "reference, whatever memory says"};
   if (auto available = (*memory)->available(); !available) return available.error();
   if (settings.layout == BatchLayout::reference) return std::shared_ptr<SlotSupply>();
   return std::make_shared<SlotSupply>(**memory);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "gstlockstepbatchbuffer.h"
+#include "gstlockstepcudamemory.h"
 #include "gstlockstepmemory.h"
 
 namespace lockstep {
@@ -58,7 +59,7 @@ struct Composition {
   void tell(SlotDispenser& dispenser) const;
   bool find_arena();
   Result<void> gather_in(SlotDispenser& dispenser);
-  void append_arena();
+  Result<void> append_arena();
   void describe_frames(const MuxMoment& moment);
 
   MuxSet set;
@@ -87,6 +88,7 @@ Composition::Composition(MuxSet mux_set)
     const MuxFrame& frame = set.slots[s].frame;
     wanted[s] = true;
     pixels[s] = pixels_of(frame.buffer.get());
+    if (!pixels[s]) pixels[s] = cuda_pixels_of(frame.buffer.get());
     batch.in_place[s] = pixels[s] != nullptr;
     if (model && (is_in_slot || !pixels[s])) continue;
     model = &frame;
@@ -143,16 +145,19 @@ Result<void> Composition::gather_in(SlotDispenser& dispenser) {
   return {};
 }
 
-void Composition::append_arena() {
+Result<void> Composition::append_arena() {
   std::vector<PixelsPtr> kept;
   for (const PixelsPtr& frame : pixels)
     if (frame) kept.push_back(frame);
   GstBuffer* buffer = batch.buffer.get();
-  gst_buffer_append_memory(buffer, memory_of(arena, std::move(kept)));
+  auto all = arena_memory_of(arena, std::move(kept));
+  if (!all) return std::move(all).error();
+  gst_buffer_append_memory(buffer, *all);
   for (std::size_t s = 0; s < num_slots; ++s) {
     GstVideoMeta* meta = add_video_meta(buffer, kind->info, layout, s * arena->slot_stride());
     meta->id = static_cast<gint>(s);
   }
+  return {};
 }
 
 void Composition::describe_frames(const MuxMoment& moment) {
@@ -185,7 +190,9 @@ Result<MuxBatch> make_batch(MuxSet set, const MuxMoment& moment, BatchLayout lay
     if (auto gathered = composition.gather_in(*dispenser); !gathered) return gathered.error();
   }
   composition.batch.contiguous = composition.arena != nullptr;
-  if (composition.arena) composition.append_arena();
+  if (composition.arena) {
+    if (auto appended = composition.append_arena(); !appended) return appended.error();
+  }
   composition.describe_frames(moment);
   return std::move(composition.batch);
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "gstlockstepmuxcaps.h"
 
-#include <gst/allocators/gstdmabuf.h>
-
 #include <algorithm>
 #include <map>
 #include <string>
@@ -35,10 +33,10 @@ void add_batch_fields(GstCaps* caps, std::size_t num_slots, Fraction rate) {
                       static_cast<int>(rate.denominator), nullptr);
 }
 
-GstCapsFeatures* features_of(bool dmabuf) {
+GstCapsFeatures* features_of(FrameMemory memory) {
   GstCapsFeatures* features =
       gst_caps_features_new(GST_CAPS_FEATURE_META_GST_LOCKSTEP_BATCH_META, nullptr);
-  if (dmabuf) gst_caps_features_add(features, GST_CAPS_FEATURE_MEMORY_DMABUF);
+  add_memory_feature(features, memory);
   return features;
 }
 
@@ -58,7 +56,7 @@ CapsPtr uniform_caps(const Slots& slots, Fraction rate) {
         gst_structure_remove_field(structure, name);
     }
   }
-  gst_caps_set_features(caps.get(), 0, features_of(first->dmabuf));
+  gst_caps_set_features(caps.get(), 0, features_of(first->memory));
   add_batch_fields(caps.get(), slots.size(), rate);
   return caps;
 }
@@ -67,7 +65,7 @@ CapsPtr uniform_caps(const Slots& slots, Fraction rate) {
 CapsPtr mixed_caps(const Slots& slots, Fraction rate) {
   CapsPtr caps(gst_caps_new_empty());
   gst_caps_append_structure_full(caps.get(), gst_structure_new_empty("video/x-raw"),
-                                 features_of(false));
+                                 features_of(FrameMemory::system));
   add_batch_fields(caps.get(), slots.size(), rate);
   set_streams(gst_caps_get_structure(caps.get(), 0), slots);
   return caps;
@@ -92,7 +90,11 @@ std::string remedy(const Slots& slots) {
   const FrameKind* first = first_kind(slots);
   for (const auto& slot : slots) {
     if (!slot.kind || is_same_shape(*slot.kind, *first)) continue;
-    if (slot.kind->dmabuf != first->dmabuf) return "let all pads send the same kind of memory";
+    if (first->memory == FrameMemory::cuda && slot.kind->memory != first->memory)
+      return "put cudaupload before " + slot.name;
+    if (slot.kind->memory == FrameMemory::cuda && slot.kind->memory != first->memory)
+      return "put cudadownload before " + slot.name;
+    if (slot.kind->memory != first->memory) return "let all pads send the same kind of memory";
     const bool other_format = slot.kind->pixel_format != first->pixel_format;
     const bool other_size =
         GST_VIDEO_INFO_WIDTH(&slot.kind->info) != GST_VIDEO_INFO_WIDTH(&first->info) ||
@@ -134,6 +136,13 @@ Result<CapsPtr> batch_caps_of(const MuxSet& set, BatchLayout layout, Fraction ra
                  "put " + std::to_string(set.slots.size()) +
                      " pads into one block of memory, where " + std::to_string(kMaxSensors) +
                      " have room; use layout=auto"};
+  const bool on_gpu = std::any_of(set.slots.begin(), set.slots.end(), [](const auto& slot) {
+    return slot.kind && slot.kind->memory == FrameMemory::cuda;
+  });
+  if (on_gpu && layout == BatchLayout::contiguous)
+    return Error{Errc::not_supported, 0,
+                 "put frames in GPU memory into one block: lockstepmux passes them on by reference "
+                 "only; use layout=auto, or cudadownload before each pad"};
   const bool uniform = all_same_shape(set.slots);
   if (!uniform && layout == BatchLayout::contiguous)
     return Error{Errc::no_common_format, 0,
@@ -168,9 +177,11 @@ CapsPtr shape_caps_of(const FrameKind& kind) {
                                    to_string(kind.pixel_format), "width", G_TYPE_INT,
                                    GST_VIDEO_INFO_WIDTH(&kind.info), "height", G_TYPE_INT,
                                    GST_VIDEO_INFO_HEIGHT(&kind.info), nullptr));
-  if (kind.dmabuf)
-    gst_caps_set_features_simple(same.get(),
-                                 gst_caps_features_new(GST_CAPS_FEATURE_MEMORY_DMABUF, nullptr));
+  if (kind.memory != FrameMemory::system) {
+    GstCapsFeatures* features = gst_caps_features_new_empty();
+    add_memory_feature(features, kind.memory);
+    gst_caps_set_features_simple(same.get(), features);
+  }
   return same;
 }
 

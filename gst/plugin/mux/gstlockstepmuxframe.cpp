@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: MIT
 #include "gstlockstepmuxframe.h"
 
-#include <gst/allocators/gstdmabuf.h>
-
 #include <cstddef>
 
 namespace lockstep {
 namespace {
+
+const char* feature_text(FrameMemory memory) {
+  switch (memory) {
+    case FrameMemory::system:
+      return "";
+    case FrameMemory::dmabuf:
+      return " (memory:DMABuf)";
+    case FrameMemory::cuda:
+      return " (" LOCKSTEP_CAPS_FEATURE_CUDA ")";
+  }
+  return "";
+}
 
 Error unlike(const GstCaps* caps, const std::string& why) {
   CharsPtr text(gst_caps_to_string(caps));
@@ -58,7 +68,7 @@ bool measure(Layout& layout, std::size_t available) {
 std::string FrameKind::text() const {
   return std::to_string(GST_VIDEO_INFO_WIDTH(&info)) + "x" +
          std::to_string(GST_VIDEO_INFO_HEIGHT(&info)) + " " + to_string(pixel_format) +
-         (dmabuf ? " (memory:DMABuf)" : "");
+         feature_text(memory);
 }
 
 Result<std::shared_ptr<const FrameKind>> read_kind(GstCaps* caps) {
@@ -78,13 +88,12 @@ Result<std::shared_ptr<const FrameKind>> read_kind(GstCaps* caps) {
   kind->caps.reset(gst_caps_ref(caps));
   kind->pixel_format = *format;
   kind->layout = *layout;
-  kind->dmabuf =
-      gst_caps_features_contains(gst_caps_get_features(caps, 0), GST_CAPS_FEATURE_MEMORY_DMABUF);
+  kind->memory = frame_memory(gst_caps_get_features(caps, 0));
   return std::shared_ptr<const FrameKind>(std::move(kind));
 }
 
 bool is_same_shape(const FrameKind& a, const FrameKind& b) {
-  return a.pixel_format == b.pixel_format && a.dmabuf == b.dmabuf &&
+  return a.pixel_format == b.pixel_format && a.memory == b.memory &&
          GST_VIDEO_INFO_WIDTH(&a.info) == GST_VIDEO_INFO_WIDTH(&b.info) &&
          GST_VIDEO_INFO_HEIGHT(&a.info) == GST_VIDEO_INFO_HEIGHT(&b.info);
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "gstlockstepcaps.h"
 #include "gstlockstephandles.h"
 #include "lockstep/format.h"
 #include "lockstep/frame.h"
@@ -18,8 +19,8 @@ struct FrameKind {
   CapsPtr caps;
   GstVideoInfo info;
   PixelFormat pixel_format = PixelFormat::nv12;
-  Layout layout;        ///< Where a buffer has no GstVideoMeta.
-  bool dmabuf = false;  ///< Whether the caps say that the frames are dma-bufs.
+  Layout layout;                             ///< Where a buffer has no GstVideoMeta.
+  FrameMemory memory = FrameMemory::system;  ///< As the caps say.
 
   /// "1920x1080 NV12", for messages.
   std::string text() const;

@@ -6,6 +6,7 @@
 
 #include "gstlockstepclock.h"
 #include "gstlocksteperror.h"
+#include "gstlockstepgpu.h"
 #include "gstlockstepmuxstate.h"
 
 #define GST_CAT_DEFAULT lockstep_mux_debug
@@ -58,6 +59,9 @@ GstClockTime told_wait(GstLockstepMux* self) {
 // What is asked first may tell that upstream is live, and so how long frames wait: then the answer is another.
 gboolean src_query(GstAggregator* aggregator, GstQuery* query) {
   auto* self = GST_LOCKSTEP_MUX(aggregator);
+  if (GST_QUERY_TYPE(query) == GST_QUERY_CONTEXT)
+    return parent_class()->src_query(aggregator, query) ||
+           answer_cuda_query(GST_ELEMENT(self), query, 0);
   for (int times = 0; times < 2; ++times) {
     const GstClockTime before = told_wait(self);
     if (!parent_class()->src_query(aggregator, query)) return FALSE;
