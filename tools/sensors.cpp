@@ -117,8 +117,8 @@ void print_sensor(const SensorListing& listing) {
 void print_backends(const char* title, const std::vector<BackendListing>& listings) {
   fmt::print("{}\n", title);
   for (const BackendListing& listing : listings) {
-    fmt::print("  {:<9}{}\n", listing.name, listing.description);
-    if (!listing.available) fmt::print("  {:<9}no: {}\n", "", listing.available.error().what);
+    fmt::print("  {:<10}{}\n", listing.name, listing.description);
+    if (!listing.available) fmt::print("  {:<10}no: {}\n", "", listing.available.error().what);
   }
 }
 
