@@ -20,6 +20,10 @@
 
 #include "lockstep/eglstream.h"
 #include "lockstep/rig.h"
+#ifdef LOCKSTEP_HAVE_EGLSTREAM
+#include "sensor/eglstream/consumer.h"
+#include "sensor/eglstream/producer.h"
+#endif
 
 namespace lockstep::bench {
 namespace {
@@ -140,9 +144,76 @@ void live(benchmark::State& state, BatchLayout layout) {
   }
 }
 
+#ifdef LOCKSTEP_HAVE_EGLSTREAM
+// What the calls cost the host: four frames acquired, fenced and held as a rig has them, dropped again, released. They were
+// presented before, so that nothing waits. Within one process, as on Jetson, or through an fd, as to another process.
+void host_cost(benchmark::State& state, bool by_fd) {
+  auto device = CudaDevice::open();
+  if (!device) return state.SkipWithError(device.error().what.c_str());
+  auto egl = Egl::open(*device);
+  if (!egl) return state.SkipWithError(egl.error().what.c_str());
+  const EglGreeting greeting{kFormat,
+                             {kFormat.pixel_format, ColourMatrix::bt709, ColourRange::video}};
+  auto layout = default_layout(kFormat.pixel_format, kFormat.width, kFormat.height);
+  const std::vector<std::byte> picture(layout->size_bytes);
+  std::vector<std::shared_ptr<EglConsumer>> consumers;
+  std::vector<std::unique_ptr<EglProducer>> producers;
+  for (int i = 0; i < kCameras; ++i) {
+    Result<std::shared_ptr<EglConsumer>> consumer = Error{};
+    Result<std::unique_ptr<EglProducer>> producer = Error{};
+    if (by_fd) {
+      auto made = EglConsumer::make(*egl, 8);
+      if (!made) return state.SkipWithError(made.error().what.c_str());
+      consumer = made->consumer;
+      producer = EglProducer::make(*egl, made->handle, greeting, false);
+    } else {
+      const EGLint attributes[] = {EGL_STREAM_FIFO_LENGTH_KHR, 8, EGL_NONE};
+      const EGLStreamKHR stream = (*egl)->eglCreateStreamKHR((*egl)->display(), attributes);
+      consumer = EglConsumer::connect(*egl, (*egl)->display(), stream);
+      producer = EglProducer::connect(*egl, stream, greeting, false);
+    }
+    if (!consumer) return state.SkipWithError(consumer.error().what.c_str());
+    if (!producer) return state.SkipWithError(producer.error().what.c_str());
+    consumers.push_back(*std::move(consumer));
+    producers.push_back(*std::move(producer));
+  }
+  for (auto _ : state) {
+    for (auto& producer : producers)
+      if (!producer->present(picture.data(), *layout, EglFrameMetadata{}))
+        return state.SkipWithError("a frame cannot be presented");
+    const Nanoseconds begin = monotonic_now();
+    {
+      std::vector<std::optional<EglConsumer::Acquired>> held;
+      for (auto& consumer : consumers) {
+        auto acquired = consumer->acquire(std::chrono::milliseconds(20));
+        if (!acquired || !*acquired) return state.SkipWithError("no frame came");
+        held.push_back(std::move(*acquired));
+      }
+    }
+    state.SetIterationTime(static_cast<double>((monotonic_now() - begin).count()) / 1e9);
+  }
+}
+#endif
+
 void by_reference(benchmark::State& state) { live(state, BatchLayout::reference); }
 void contiguous(benchmark::State& state) { live(state, BatchLayout::contiguous); }
 
+#ifdef LOCKSTEP_HAVE_EGLSTREAM
+BENCHMARK_CAPTURE(host_cost, within, false)
+    ->Name("eglstream/host-cost-of-four/one-process")
+    ->UseManualTime()
+    ->Iterations(1000)
+    ->Repetitions(5)
+    ->ReportAggregatesOnly()
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(host_cost, by_fd, true)
+    ->Name("eglstream/host-cost-of-four/by-fd")
+    ->UseManualTime()
+    ->Iterations(1000)
+    ->Repetitions(5)
+    ->ReportAggregatesOnly()
+    ->Unit(benchmark::kMicrosecond);
+#endif
 BENCHMARK(by_reference)->Name("eglstream/live/reference")->Iterations(1)->Unit(benchmark::kSecond);
 BENCHMARK(contiguous)->Name("eglstream/live/contiguous")->Iterations(1)->Unit(benchmark::kSecond);
 

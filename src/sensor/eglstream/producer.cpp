@@ -63,23 +63,37 @@ EglProducer::EglProducer(std::shared_ptr<const Egl> egl, CudaStream stream)
 Result<std::unique_ptr<EglProducer>> EglProducer::make(std::shared_ptr<const Egl> egl,
                                                        const UniqueFd& handle,
                                                        const EglGreeting& greeting, bool arrays) {
+  if (!handle) return Error{Errc::not_supported, 0, "take a stream: no fd came with the request"};
+  const EGLDisplay display = egl->display();
+  const EGLStreamKHR stream = egl->eglCreateStreamFromFileDescriptorKHR(display, handle.get());
+  if (stream == EGL_NO_STREAM_KHR) {
+    Error error = egl->error("take the fd that came as an EGLStream");
+    error.code = Errc::not_supported;
+    return error;
+  }
+  auto producer = connect(egl, stream, greeting, arrays);
+  if (producer)
+    (*producer)->owned_ = true;
+  else
+    egl->eglDestroyStreamKHR(display, stream);
+  return producer;
+}
+
+Result<std::unique_ptr<EglProducer>> EglProducer::connect(std::shared_ptr<const Egl> egl,
+                                                          EGLStreamKHR stream,
+                                                          const EglGreeting& greeting,
+                                                          bool arrays) {
   auto cuda_stream = CudaStream::make(egl->device());
   if (!cuda_stream) return std::move(cuda_stream).error();
   std::unique_ptr<EglProducer> producer(new EglProducer(std::move(egl), *std::move(cuda_stream)));
   producer->arrays_ = arrays;
-  if (!handle) return Error{Errc::not_supported, 0, "take a stream: no fd came with the request"};
-  producer->stream_ =
-      producer->egl_->eglCreateStreamFromFileDescriptorKHR(producer->egl_->display(), handle.get());
-  if (producer->stream_ == EGL_NO_STREAM_KHR) {
-    Error error = producer->egl_->error("take the fd that came as an EGLStream");
-    error.code = Errc::not_supported;
-    return error;
-  }
-  if (auto connected = producer->connect(greeting); !connected) return std::move(connected).error();
+  if (auto connected = producer->connect(stream, greeting); !connected)
+    return std::move(connected).error();
   return producer;
 }
 
-Result<void> EglProducer::connect(const EglGreeting& greeting) {
+Result<void> EglProducer::connect(EGLStreamKHR stream, const EglGreeting& greeting) {
+  stream_ = stream;
   format_ = greeting.format;
   auto layout = default_layout(format_.pixel_format, format_.width, format_.height);
   if (!layout) return std::move(layout).error();
@@ -103,7 +117,7 @@ EglProducer::~EglProducer() {
     CudaScope scope(egl_->device()->context());
     if (connected_) egl_->cuEGLStreamProducerDisconnect(&connection_);
   }
-  if (stream_ != EGL_NO_STREAM_KHR) egl_->eglDestroyStreamKHR(egl_->display(), stream_);
+  if (owned_) egl_->eglDestroyStreamKHR(egl_->display(), stream_);
 }
 
 bool EglProducer::is_disconnected() const {

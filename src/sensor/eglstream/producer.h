@@ -24,6 +24,10 @@ class EglProducer {
   static Result<std::unique_ptr<EglProducer>> make(std::shared_ptr<const Egl> egl,
                                                    const UniqueFd& handle,
                                                    const EglGreeting& greeting, bool arrays);
+  /// Of a stream of this process, which the caller keeps.
+  static Result<std::unique_ptr<EglProducer>> connect(std::shared_ptr<const Egl> egl,
+                                                      EGLStreamKHR stream,
+                                                      const EglGreeting& greeting, bool arrays);
   ~EglProducer();
   EglProducer(const EglProducer&) = delete;
   EglProducer& operator=(const EglProducer&) = delete;
@@ -40,7 +44,7 @@ class EglProducer {
   struct Buffer;
 
   EglProducer(std::shared_ptr<const Egl> egl, CudaStream stream);
-  Result<void> connect(const EglGreeting& greeting);
+  Result<void> connect(EGLStreamKHR stream, const EglGreeting& greeting);
   Result<void> add_buffer();
   Result<void> allocate_plane(Buffer& buffer, std::size_t plane);
   void take_back();
@@ -49,6 +53,7 @@ class EglProducer {
   std::shared_ptr<const Egl> egl_;
   CudaStream cuda_stream_;
   EGLStreamKHR stream_ = EGL_NO_STREAM_KHR;
+  bool owned_ = false;  // the stream
   CUeglStreamConnection connection_{};
   bool connected_ = false;
   bool arrays_ = false;
