@@ -18,13 +18,13 @@ using kernels::GatherPlane;
 
 namespace {
 
-// Such that divide() gives value / by for all values below 2^31: with 2^shift < by <= 2^(shift + 1) the multiplier, which
-// is rounded up, is less than 2^32, and its error less than what would change a quotient.
+// Such that divide() gives value / by for all values below 2^31. With 2^bits < by <= 2^(bits + 1) the multiplier, which is
+// rounded up, is less than 2^32, and the error that this makes less than what would change a quotient.
 kernels::Divisor divisor(std::uint32_t by) {
-  if (by <= 1) return {0, 0};
-  const auto shift = static_cast<std::uint32_t>(std::bit_width(by - 1)) - 1;
-  const std::uint64_t power = std::uint64_t{1} << (32 + shift);
-  return {static_cast<std::uint32_t>((power + by - 1) / by), shift};
+  if (by <= 1) return {std::uint32_t{1} << 31, 0};
+  const auto bits = static_cast<std::uint32_t>(std::bit_width(by - 1)) - 1;
+  const std::uint64_t power = std::uint64_t{1} << (32 + bits);
+  return {static_cast<std::uint32_t>((power + by - 1) / by), bits + 1};
 }
 
 bool aligned(std::uint64_t value, std::size_t to) { return value % to == 0; }

@@ -121,6 +121,7 @@ LOCKSTEP_DEVICE Texel fetch(Address texture, unsigned x, unsigned y) {
 LOCKSTEP_DEVICE std::uint32_t high_product(std::uint32_t a, std::uint32_t b) {
   return __umulhi(a, b);
 }
+LOCKSTEP_DEVICE std::uint32_t least(std::uint32_t a, std::uint32_t b) { return min(a, b); }
 LOCKSTEP_DEVICE float multiply_add(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 /// Between 0 and 1.
 LOCKSTEP_DEVICE float saturate(float value) { return __saturatef(value); }
@@ -199,6 +200,7 @@ inline Texel fetch(Address texture, unsigned x, unsigned y) {
 inline std::uint32_t high_product(std::uint32_t a, std::uint32_t b) {
   return static_cast<std::uint32_t>(std::uint64_t{a} * b >> 32);
 }
+inline std::uint32_t least(std::uint32_t a, std::uint32_t b) { return a < b ? a : b; }
 inline float multiply_add(float a, float b, float c) { return std::fma(a, b, c); }
 inline float saturate(float value) { return value > 0 ? (value < 1 ? value : 1.0f) : 0.0f; }
 inline int floor_of(float value) { return static_cast<int>(std::floor(value)); }
@@ -225,6 +227,7 @@ inline std::uint16_t half_of(float value) {
   const float size = std::fabs(value);
   if (std::isnan(value)) return 0x7fff;
   if (size >= 65520.0f) return sign | 0x7c00;
+  if (size == 0) return sign;
   int exponent = 0;
   std::frexp(size, &exponent);
   // The step between halves there: 2^-24 where they are subnormal.

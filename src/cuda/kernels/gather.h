@@ -9,7 +9,7 @@
 namespace lockstep::kernels {
 
 LOCKSTEP_DEVICE std::uint32_t divide(std::uint32_t value, Divisor by) {
-  return by.multiplier == 0 ? value : high_product(value, by.multiplier) >> by.shift;
+  return high_product(2 * value, by.multiplier) >> by.shift;
 }
 
 /// Where a word lies within a plane.
@@ -23,17 +23,20 @@ LOCKSTEP_DEVICE WordPlace place_of(const GatherPlane& plane, std::uint32_t word)
   return {row, word - row * plane.words_per_row};
 }
 
+// Where a word is read: those behind the last are that one again, so that no read waits for a comparison.
+LOCKSTEP_DEVICE WordPlace source_of(const GatherPlane& plane, std::uint32_t word) {
+  return place_of(plane, least(word, plane.num_words - 1));
+}
+
 template <typename Word, int kLoads, Caching kFrom, Caching kTo>
 LOCKSTEP_DEVICE void copy_words(const GatherPlane& plane, Address from, Address to,
                                 std::uint32_t first) {
   Word words[kLoads];
   LOCKSTEP_UNROLL
   for (int i = 0; i < kLoads; ++i) {
-    const std::uint32_t word = first + i * kThreads;
-    const WordPlace at = place_of(plane, word);
-    if (word < plane.num_words)
-      words[i] = load<Word, kFrom>(from + std::uint64_t{at.row} * plane.from_stride +
-                                   at.column * sizeof(Word));
+    const WordPlace at = source_of(plane, first + i * kThreads);
+    words[i] = load<Word, kFrom>(from + std::uint64_t{at.row} * plane.from_stride +
+                                 at.column * sizeof(Word));
   }
   LOCKSTEP_UNROLL
   for (int i = 0; i < kLoads; ++i) {
@@ -49,7 +52,7 @@ LOCKSTEP_DEVICE void copy_words(const GatherPlane& plane, Address from, Address 
 template <typename Word, int kLoads>
 LOCKSTEP_DEVICE void copy_ragged(const GatherPlane& plane, Address from, Address to,
                                  std::uint32_t first) {
-  Word words[kLoads];
+  Word words[kLoads] = {};
   LOCKSTEP_UNROLL
   for (int i = 0; i < kLoads; ++i) {
     const std::uint32_t word = first + i * kThreads;
@@ -101,9 +104,8 @@ LOCKSTEP_DEVICE void copy_array(const GatherPlane& plane, Address texture, Addre
   std::uint32_t words[kLoads];
   LOCKSTEP_UNROLL
   for (int i = 0; i < kLoads; ++i) {
-    const std::uint32_t word = first + i * kThreads;
-    const WordPlace at = place_of(plane, word);
-    if (word < plane.num_words) words[i] = fetch_bytes(plane, texture, at.column, at.row);
+    const WordPlace at = source_of(plane, first + i * kThreads);
+    words[i] = fetch_bytes(plane, texture, at.column, at.row);
   }
   LOCKSTEP_UNROLL
   for (int i = 0; i < kLoads; ++i) {
@@ -127,7 +129,7 @@ LOCKSTEP_DEVICE void gather_block(const GatherKind& kind, const std::uint64_t (&
                                   unsigned thread) {
   // Planes that there are not begin behind all blocks.
   const unsigned p = (block >= kind.planes[1].first_block) + (block >= kind.planes[2].first_block);
-  const GatherPlane& plane = kind.planes[p];
+  const GatherPlane plane = kind.planes[p];
   const std::uint32_t first = (block - plane.first_block) * (kThreads * kLoads) + thread;
   switch (plane.copy) {
     case GatherCopy::words16:

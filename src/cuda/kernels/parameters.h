@@ -12,9 +12,10 @@ inline constexpr unsigned kMaxPictures = 64;
 inline constexpr unsigned kMaxPlanes = 3;
 inline constexpr std::size_t kMaxParameterBytes = 4096;
 
-/// Division by a number that is known before, of what is less than 2^31.
+/// Division by a number that is known before, of what is less than 2^31: twice that, times the multiplier, of which the
+/// upper 32 bits are shifted.
 struct Divisor {
-  std::uint32_t multiplier;  ///< 0: by one.
+  std::uint32_t multiplier;
   std::uint32_t shift;
 };
 
