@@ -86,7 +86,8 @@ class LOCKSTEP_API CudaKernels {
   /// Most pictures of one call.
   static constexpr std::size_t kMaxPictures = 64;
 
-  /// The kernels on that GPU, loaded when they are first asked for and then shared.
+  /// The kernels on that GPU, shared by all who ask. The driver compiles those that gather now, those for tiles and for
+  /// tensors when they are first called for: once, up to a second each, where it has them from no earlier run.
   ///
   /// \errors  not_supported  this build has no kernels (no nvcc), or the driver is too old for what nvcc made of them.
   static Result<std::shared_ptr<CudaKernels>> load(std::shared_ptr<CudaDevice> device);
@@ -113,7 +114,8 @@ class LOCKSTEP_API CudaKernels {
     Rectangle place;  ///< Begins at an even pixel each way.
   };
 
-  /// Scales each picture into its place, bilinear, by one launch. What lies outside of all places stays as it is.
+  /// Scales each picture into its place, bilinear, by one launch. What lies outside of all places stays as it is; where a
+  /// place has an odd side, the chroma that its last pixels share with what is beside it is its own. Places may be empty.
   ///
   /// \shape   pictures in NV12, P010_10LE, BGRx, RGBA or GRAY8; the mosaic, no arrays, in the same format, or in RGBA where
   ///          they are NV12 or P010 (converted by `matrix` and `range`).
@@ -122,12 +124,19 @@ class LOCKSTEP_API CudaKernels {
   Result<void> tile(std::span<const Tile> tiles, const CudaPicture& mosaic, CUstream stream,
                     ColourMatrix matrix = ColourMatrix::bt709, ColourRange range = ColourRange::video);
 
-  /// Fills a rectangle with one colour, given in 8 bits in the order of the format's components (Y U V, or R G B).
+  /// Fills a rectangle with one colour, given in 8 bits in the order of the format's components (Y U V, or R G B); alpha, and
+  /// what is not used, become 255.
+  ///
+  /// \shape   a picture of any format, not in arrays.
+  /// \errors  invalid_argument  a place that reaches beyond the picture, or begins within the pixels that share chroma.
+  ///          device_lost       the GPU's context is broken.
   Result<void> fill(const CudaPicture& picture, const Rectangle& place, std::array<std::uint8_t, 3> colour,
                     CUstream stream);
 
   /// Makes the input tensor of a network of frames, wherever each lies, in one pass and by one launch: scaled (bilinear,
   /// between the centres of pixels, as OpenCV's INTER_LINEAR), converted to RGB, mean taken off, scaled, and bars filled.
+  /// Chroma lies in the middle of the four pixels that share it; colours are clamped to 0..255 and not rounded on the way.
+  /// Frames whose chroma has an odd address or stride (P010: not a multiple of 4) take longer.
   ///
   /// \shape   frames in NV12 or P010_10LE, of any sizes, arrays or not; `tensor` a device address of tensor_bytes(), aligned
   ///          to 16 bytes.
