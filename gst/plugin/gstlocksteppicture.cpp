@@ -80,8 +80,9 @@ PlaneView plane_of(const PictureView& picture, std::size_t index) {
   for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS(format); c++) {
     if (static_cast<std::size_t>(GST_VIDEO_FORMAT_INFO_PLANE(format, c)) != index) continue;
     PlaneView::Channel& channel = plane.channels[plane.num_channels++];
-    channel.offset =
-        static_cast<std::size_t>(GST_VIDEO_FORMAT_INFO_POFFSET(format, c)) / plane.sample_bytes;
+    // In bytes; but of P010's V GStreamer says 1, where it means one sample (video-format.c, 1.22 and 1.26).
+    const auto offset = static_cast<std::size_t>(GST_VIDEO_FORMAT_INFO_POFFSET(format, c));
+    channel.offset = offset % plane.sample_bytes == 0 ? offset / plane.sample_bytes : offset;
     channel.step =
         static_cast<std::size_t>(GST_VIDEO_FORMAT_INFO_PSTRIDE(format, c)) / plane.sample_bytes;
     channel.width =

@@ -144,5 +144,24 @@ TEST_P(Scaling, WritesNothingOutsideTheTile) {
 INSTANTIATE_TEST_SUITE_P(PixelFormats, Scaling, testing::ValuesIn(kPixelFormats),
                          [](const auto& test) { return std::string(to_string(test.param)); });
 
+TEST(PictureTest, EverySampleOfAPlaneBelongsToOneChannel) {
+  for (const PixelFormat format : kPixelFormats) {
+    OwnPicture picture(format, 8, 6);
+    for (guint p = 0; p < GST_VIDEO_FORMAT_INFO_N_PLANES(picture.view().format); p++) {
+      const PlaneView plane = plane_of(picture.view(), p);
+      std::vector<int> owners(plane.row_samples(), 0);
+      for (std::size_t c = 0; c < plane.num_channels; c++)
+        for (std::uint32_t x = 0; x < plane.channels[c].width; x++)
+          owners[plane.channels[c].offset + x * plane.channels[c].step]++;
+      // The fourth byte of BGRx is nobody's.
+      const int least = format == PixelFormat::bgrx ? 0 : 1;
+      for (const int count : owners) {
+        EXPECT_GE(count, least) << to_string(format) << ", plane " << p;
+        EXPECT_LE(count, 1) << to_string(format) << ", plane " << p;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace lockstep
