@@ -94,10 +94,13 @@ class LOCKSTEP_API CudaFence {
 
   /// An event after all that `stream` was given so far; one will do for many fences.
   /// \errors  device_lost, out_of_memory, io.
-  static Result<std::shared_ptr<CudaEvent>> record(std::shared_ptr<CudaDevice> device, CUstream stream);
+  static Result<std::shared_ptr<CudaEvent>> record(std::shared_ptr<CudaDevice> device,
+                                                   CUstream stream);
 
   /// What `stream` is given from now on comes after what was written. \errors device_lost, io.
   Result<void> before_reading(CUstream stream) const;
+  /// What `stream` is given from now on comes after everybody has read it.
+  Result<void> after_reading(CUstream stream) const;
   /// What `stream` is given from now on comes after what was written, and after everybody has read it.
   Result<void> before_writing(CUstream stream) const;
   void was_written(std::shared_ptr<CudaEvent> event);
@@ -119,7 +122,8 @@ struct CudaPixels {
   /// hold only where `is_range`.
   std::array<std::uintptr_t, kMaxPlanes> planes{};
   bool are_arrays = false;  ///< The planes are CUDA arrays, which kernels read through textures.
-  bool is_range = false;    ///< Pixels::data is a device address, and the planes lie at the Layout's offsets from it.
+  bool is_range =
+      false;  ///< Pixels::data is a device address, and the planes lie at the Layout's offsets from it.
   /// Who writes and reads it. Readers outside of this library too must keep to it, or keep the pixels until they are done.
   std::shared_ptr<CudaFence> fence;
 };

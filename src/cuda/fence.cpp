@@ -54,6 +54,19 @@ Result<void> CudaFence::before_reading(CUstream stream) const {
   return state_->wait_for(stream, written);
 }
 
+Result<void> CudaFence::after_reading(CUstream stream) const {
+  std::vector<EventPtr> events;
+  {
+    MutexLock lock(state_->mutex);
+    events = state_->read;
+  }
+  if (events.empty()) return {};
+  CudaScope scope(state_->device->context());
+  for (const EventPtr& event : events)
+    if (auto waits = state_->wait_for(stream, event); !waits) return waits;
+  return {};
+}
+
 Result<void> CudaFence::before_writing(CUstream stream) const {
   std::vector<EventPtr> events;
   {

@@ -31,6 +31,7 @@ Result<std::shared_ptr<CudaEvent>> CudaFence::record(std::shared_ptr<CudaDevice>
   return no_cuda();
 }
 Result<void> CudaFence::before_reading(CUstream) const { return no_cuda(); }
+Result<void> CudaFence::after_reading(CUstream) const { return no_cuda(); }
 Result<void> CudaFence::before_writing(CUstream) const { return no_cuda(); }
 void CudaFence::was_written(std::shared_ptr<CudaEvent>) {}
 void CudaFence::was_read(std::shared_ptr<CudaEvent>) {}

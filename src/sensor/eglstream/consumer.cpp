@@ -17,6 +17,8 @@ constexpr EGLint kSupportReuse = 0x3335;
 // How far apart planes may lie to pass as one range of memory.
 constexpr std::uintptr_t kMaxRange = std::uintptr_t{1} << 30;
 
+Error gone() { return Error{Errc::device_lost, 0, "the producer of the EGLStream has gone"}; }
+
 bool is_range(const CUeglFrame& frame) {
   if (frame.frameType != CU_EGL_FRAME_TYPE_PITCH) return false;
   const auto first = reinterpret_cast<std::uintptr_t>(frame.frame.pPitch[0]);
@@ -126,20 +128,26 @@ EglConsumer::~EglConsumer() {
 
 Result<std::optional<EglConsumer::Acquired>> EglConsumer::acquire(Nanoseconds timeout) {
   const auto timeout_us = static_cast<unsigned>(timeout / std::chrono::microseconds(1));
-  const EGLint state = egl_->state_of(display_, stream_);
-  if (state == EGL_STREAM_STATE_DISCONNECTED_KHR)
-    return Error{Errc::device_lost, 0, "the producer of the EGLStream has gone"};
   // Nobody to wait for yet: acquire would fail at once.
-  if (state == EGL_STREAM_STATE_CONNECTING_KHR || state == EGL_STREAM_STATE_CREATED_KHR) {
-    std::this_thread::sleep_for(std::min<Nanoseconds>(timeout, std::chrono::milliseconds(1)));
-    return std::optional<Acquired>();
+  if (!has_producer_) {
+    const EGLint state = egl_->state_of(display_, stream_);
+    if (state == EGL_STREAM_STATE_DISCONNECTED_KHR) return gone();
+    has_producer_ =
+        state != EGL_STREAM_STATE_CONNECTING_KHR && state != EGL_STREAM_STATE_CREATED_KHR;
+    if (!has_producer_) {
+      std::this_thread::sleep_for(std::min<Nanoseconds>(timeout, std::chrono::milliseconds(1)));
+      return std::optional<Acquired>();
+    }
   }
   CudaScope scope(egl_->device()->context());
   CUgraphicsResource resource = nullptr;
   CUstream stream = acquire_stream_.get();
   const CUresult failed =
       egl_->cuEGLStreamConsumerAcquireFrame(&connection_, &resource, &stream, timeout_us);
-  if (failed == CUDA_ERROR_LAUNCH_TIMEOUT) return std::optional<Acquired>();
+  if (failed == CUDA_ERROR_LAUNCH_TIMEOUT) {
+    if (egl_->state_of(display_, stream_) == EGL_STREAM_STATE_DISCONNECTED_KHR) return gone();
+    return std::optional<Acquired>();
+  }
   if (failed) {
     Error error = cuda_error(failed, "take a frame from an EGLStream");
     error.code = Errc::device_lost;
@@ -153,10 +161,10 @@ Result<std::optional<EglConsumer::Acquired>> EglConsumer::acquire(Nanoseconds ti
   auto written = CudaFence::record(egl_->device(), stream);
   if (!written) return std::move(written).error();
   loan->cuda.fence->was_written(*std::move(written));
-  if (!egl_->eglQueryStreamMetadataNV(display_, stream_, EGL_CONSUMER_METADATA_NV, 0, 0,
-                                      sizeof acquired.metadata, &acquired.metadata) ||
-      acquired.metadata.magic != EglFrameMetadata::kMagic)
-    acquired.metadata = EglFrameMetadata{};
+  if (has_metadata_)
+    has_metadata_ = egl_->eglQueryStreamMetadataNV(display_, stream_, EGL_CONSUMER_METADATA_NV, 0,
+                                                   0, sizeof acquired.metadata, &acquired.metadata);
+  if (acquired.metadata.magic != EglFrameMetadata::kMagic) acquired.metadata = EglFrameMetadata{};
   acquired.pixels = std::shared_ptr<const Pixels>(loan, &loan->pixels);
   return std::optional<Acquired>(std::move(acquired));
 }
@@ -166,7 +174,7 @@ void EglConsumer::release(CUgraphicsResource resource, const CudaFence& fence) {
   CudaScope scope(egl_->device()->context());
   CUstream stream = release_stream_.get();
   // Fails only where the context is broken, and then nobody reads any more.
-  (void)fence.before_writing(stream);
+  (void)fence.after_reading(stream);
   (void)egl_->cuEGLStreamConsumerReleaseFrame(&connection_, resource, &stream);
 }
 

@@ -59,6 +59,8 @@ class EglConsumer : public std::enable_shared_from_this<EglConsumer> {
   EGLStreamKHR stream_;
   bool owned_;
   bool connected_ = false;
+  bool has_producer_ = false;  // seen, by whoever acquires
+  bool has_metadata_ = true;   // until it turns out that the stream has none; likewise
   CUeglStreamConnection connection_{};
   CudaStream acquire_stream_;
   Mutex release_mutex_;  // one release at a time
