@@ -104,6 +104,9 @@ class LOCKSTEP_API CudaFence {
   /// What `stream` is given from now on comes after what was written, and after everybody has read it.
   Result<void> before_writing(CUstream stream) const;
   void was_written(std::shared_ptr<CudaEvent> event);
+  /// The same by all that `stream` was given so far, which `owner` keeps: an event is made when somebody first asks, and may
+  /// then stand for later work of that stream too.
+  void was_written_by(CUstream stream, std::shared_ptr<const void> owner);
   void was_read(std::shared_ptr<CudaEvent> event);
 
   /// Waits until what was written is there, for whoever reads from the CPU.

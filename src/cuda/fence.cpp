@@ -18,7 +18,21 @@ struct CudaFence::State {
   const std::shared_ptr<CudaDevice> device;
   mutable Mutex mutex;  // held for no call of the driver that waits
   EventPtr written LOCKSTEP_GUARDED_BY(mutex);
+  CUstream writer LOCKSTEP_GUARDED_BY(mutex) = nullptr;  // whose work has no event yet
+  std::shared_ptr<const void> writer_owner LOCKSTEP_GUARDED_BY(mutex);
   std::vector<EventPtr> read LOCKSTEP_GUARDED_BY(mutex);  // since it was written
+
+  // The event after what was written, made now if there is none yet; null where nothing was.
+  Result<EventPtr> event_of_writer() {
+    MutexLock lock(mutex);
+    if (!writer) return written;
+    auto recorded = CudaFence::record(device, writer);
+    if (!recorded) return std::move(recorded).error();
+    written = *std::move(recorded);
+    writer = nullptr;
+    writer_owner.reset();
+    return written;
+  }
 
   Result<void> wait_for(CUstream stream, const EventPtr& event) const {
     if (!event) return {};
@@ -45,13 +59,11 @@ Result<EventPtr> CudaFence::record(std::shared_ptr<CudaDevice> device, CUstream 
 }
 
 Result<void> CudaFence::before_reading(CUstream stream) const {
-  EventPtr written;
-  {
-    MutexLock lock(state_->mutex);
-    written = state_->written;
-  }
+  auto written = state_->event_of_writer();
+  if (!written) return std::move(written).error();
+  if (!*written) return {};
   CudaScope scope(state_->device->context());
-  return state_->wait_for(stream, written);
+  return state_->wait_for(stream, *written);
 }
 
 Result<void> CudaFence::after_reading(CUstream stream) const {
@@ -68,24 +80,26 @@ Result<void> CudaFence::after_reading(CUstream stream) const {
 }
 
 Result<void> CudaFence::before_writing(CUstream stream) const {
-  std::vector<EventPtr> events;
-  {
-    MutexLock lock(state_->mutex);
-    events = state_->read;
-    events.push_back(state_->written);
-  }
-  CudaScope scope(state_->device->context());
-  for (const EventPtr& event : events)
-    if (auto waits = state_->wait_for(stream, event); !waits) return waits;
-  return {};
+  if (auto written = before_reading(stream); !written) return written;
+  return after_reading(stream);
 }
 
 void CudaFence::was_written(EventPtr event) {
   // What was there before goes outside of the lock, for it may be the last to hold its event.
   std::vector<EventPtr> read;
+  std::shared_ptr<const void> owner;
   MutexLock lock(state_->mutex);
   state_->read.swap(read);
   state_->written.swap(event);
+  state_->writer = nullptr;
+  state_->writer_owner.swap(owner);
+}
+
+void CudaFence::was_written_by(CUstream stream, std::shared_ptr<const void> owner) {
+  was_written(nullptr);
+  MutexLock lock(state_->mutex);
+  state_->writer = stream;
+  state_->writer_owner = std::move(owner);
 }
 
 void CudaFence::was_read(EventPtr event) {
@@ -101,11 +115,9 @@ void CudaFence::was_read(EventPtr event) {
 }
 
 Result<void> CudaFence::synchronise() const {
-  EventPtr written;
-  {
-    MutexLock lock(state_->mutex);
-    written = state_->written;
-  }
+  auto asked = state_->event_of_writer();
+  if (!asked) return std::move(asked).error();
+  const EventPtr written = *std::move(asked);
   if (!written) return {};
   CudaScope scope(state_->device->context());
   if (const CUresult failed = loaded_cuda_driver().cuEventSynchronize(written->get()))

@@ -34,6 +34,7 @@ Result<void> CudaFence::before_reading(CUstream) const { return no_cuda(); }
 Result<void> CudaFence::after_reading(CUstream) const { return no_cuda(); }
 Result<void> CudaFence::before_writing(CUstream) const { return no_cuda(); }
 void CudaFence::was_written(std::shared_ptr<CudaEvent>) {}
+void CudaFence::was_written_by(CUstream, std::shared_ptr<const void>) {}
 void CudaFence::was_read(std::shared_ptr<CudaEvent>) {}
 Result<void> CudaFence::synchronise() const { return no_cuda(); }
 

@@ -158,9 +158,7 @@ Result<std::optional<EglConsumer::Acquired>> EglConsumer::acquire(Nanoseconds ti
   const CUresult unmapped = egl_->cuGraphicsResourceGetMappedEglFrame(&frame, resource, 0, 0);
   auto loan = std::make_shared<Loan>(shared_from_this(), resource, frame);
   if (unmapped) return cuda_error(unmapped, "look at a frame of an EGLStream");
-  auto written = CudaFence::record(egl_->device(), stream);
-  if (!written) return std::move(written).error();
-  loan->cuda.fence->was_written(*std::move(written));
+  loan->cuda.fence->was_written_by(stream, shared_from_this());
   if (has_metadata_)
     has_metadata_ = egl_->eglQueryStreamMetadataNV(display_, stream_, EGL_CONSUMER_METADATA_NV, 0,
                                                    0, sizeof acquired.metadata, &acquired.metadata);
