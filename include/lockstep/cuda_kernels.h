@@ -25,14 +25,16 @@ struct CudaPicture {
   PixelFormat pixel_format = PixelFormat::nv12;
   std::uint32_t width = 0;
   std::uint32_t height = 0;
-  std::array<std::uintptr_t, kMaxPlanes> planes{};  ///< Device addresses (CUdeviceptr), or CUarrays.
+  std::array<std::uintptr_t, kMaxPlanes>
+      planes{};  ///< Device addresses (CUdeviceptr), or CUarrays.
   std::array<std::size_t, kMaxPlanes> strides{};
   bool are_arrays = false;
 };
 
 /// The picture that a frame in GPU memory is. `pixels.cuda` must be set.
-LOCKSTEP_API CudaPicture cuda_picture(const Pixels& pixels, const Layout& layout, PixelFormat format,
-                                      std::uint32_t width, std::uint32_t height);
+LOCKSTEP_API CudaPicture cuda_picture(const Pixels& pixels, const Layout& layout,
+                                      PixelFormat format, std::uint32_t width,
+                                      std::uint32_t height);
 
 /// How the three components of a picture stand to red, green and blue.
 enum class ColourMatrix : std::uint8_t { bt601, bt709 };
@@ -64,9 +66,10 @@ struct TensorSpec {
   bool bgr = false;  ///< Blue first.
   /// Keeps the shape of the picture, in the middle of the tensor, with bars of `bar` on both sides. Else it is stretched.
   bool letterbox = true;
-  std::array<float, 3> bar{114, 114, 114};  ///< Of the bars, per channel in the tensor's order; before mean and scale.
-  std::array<float, 3> mean{};              ///< Per channel, in the tensor's order.
-  std::array<float, 3> scale{1, 1, 1};      ///< Per channel, in the tensor's order.
+  std::array<float, 3> bar{
+      114, 114, 114};  ///< Of the bars, per channel in the tensor's order; before mean and scale.
+  std::array<float, 3> mean{};                ///< Per channel, in the tensor's order.
+  std::array<float, 3> scale{1, 1, 1};        ///< Per channel, in the tensor's order.
   ColourMatrix matrix = ColourMatrix::bt709;  ///< Of YUV frames; as their caps say.
   ColourRange range = ColourRange::video;
 };
@@ -75,7 +78,8 @@ struct TensorSpec {
 LOCKSTEP_API std::size_t tensor_bytes(const TensorSpec& spec, std::size_t num_frames);
 
 /// The part of the tensor's width x height that the picture covers; all of it without `letterbox`.
-LOCKSTEP_API Rectangle tensor_content(const TensorSpec& spec, std::uint32_t width, std::uint32_t height);
+LOCKSTEP_API Rectangle tensor_content(const TensorSpec& spec, std::uint32_t width,
+                                      std::uint32_t height);
 
 /// The kernels of the GPU part, each one launch for a whole batch. They order nothing: whoever calls them sees to it with
 /// fences (CudaFence) that the frames are there, and are not written to before the kernel is done.
@@ -122,7 +126,8 @@ class LOCKSTEP_API CudaKernels {
   /// \errors  invalid_argument  formats that do not go together, places that reach beyond the mosaic, none, or too many.
   ///          device_lost       the GPU's context is broken.
   Result<void> tile(std::span<const Tile> tiles, const CudaPicture& mosaic, CUstream stream,
-                    ColourMatrix matrix = ColourMatrix::bt709, ColourRange range = ColourRange::video);
+                    ColourMatrix matrix = ColourMatrix::bt709,
+                    ColourRange range = ColourRange::video);
 
   /// Fills a rectangle with one colour, given in 8 bits in the order of the format's components (Y U V, or R G B); alpha, and
   /// what is not used, become 255.
@@ -130,8 +135,8 @@ class LOCKSTEP_API CudaKernels {
   /// \shape   a picture of any format, not in arrays.
   /// \errors  invalid_argument  a place that reaches beyond the picture, or begins within the pixels that share chroma.
   ///          device_lost       the GPU's context is broken.
-  Result<void> fill(const CudaPicture& picture, const Rectangle& place, std::array<std::uint8_t, 3> colour,
-                    CUstream stream);
+  Result<void> fill(const CudaPicture& picture, const Rectangle& place,
+                    std::array<std::uint8_t, 3> colour, CUstream stream);
 
   /// Makes the input tensor of a network of frames, wherever each lies, in one pass and by one launch: scaled (bilinear,
   /// between the centres of pixels, as OpenCV's INTER_LINEAR), converted to RGB, mean taken off, scaled, and bars filled.
