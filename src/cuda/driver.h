@@ -15,9 +15,9 @@ namespace lockstep {
   X(cuArray3DCreate)                \
   X(cuArrayDestroy)                 \
   X(cuArrayGetDescriptor)           \
-  X(cuCtxGetCurrent)                \
   X(cuCtxPopCurrent)                \
   X(cuCtxPushCurrent)               \
+  X(cuCtxSynchronize)               \
   X(cuDeviceGet)                    \
   X(cuDeviceGetAttribute)           \
   X(cuDeviceGetCount)               \
@@ -41,10 +41,8 @@ namespace lockstep {
   X(cuMemCreate)                    \
   X(cuMemExportToShareableHandle)   \
   X(cuMemFree)                      \
-  X(cuMemFreeHost)                  \
   X(cuMemGetAllocationGranularity)  \
   X(cuMemGetInfo)                   \
-  X(cuMemHostAlloc)                 \
   X(cuMemImportFromShareableHandle) \
   X(cuMemMap)                       \
   X(cuMemRelease)                   \
@@ -54,7 +52,6 @@ namespace lockstep {
   X(cuMemcpy2DAsync)                \
   X(cuMemcpyDtoDAsync)              \
   X(cuMemcpyDtoH)                   \
-  X(cuMemcpyDtoHAsync)              \
   X(cuMemcpyHtoD)                   \
   X(cuMemcpyHtoDAsync)              \
   X(cuMemsetD8)                     \

@@ -2,7 +2,6 @@
 #include "lockstep/cuda_kernels.h"
 
 #include <array>
-#include <cstdlib>
 #include <map>
 #include <string>
 #include <utility>
@@ -102,28 +101,16 @@ Result<void> launch(CUfunction function, const Launch<Parameters>& what, CUstrea
   return {};
 }
 
-// How kernels are tuned, for measurements; the defaults are what was found best.
-struct Tuning {
-  std::string gather = "gather_";
-  GatherTuning gather_grid;
-  unsigned half_planar_rows = 2;
-};
-
-std::string setting(const char* variable, const char* otherwise) {
-  const char* value = std::getenv(variable);
-  return value && *value ? value : otherwise;
-}
-
-Tuning tuning() {
-  Tuning tuning;
-  const std::string gather = setting("LOCKSTEP_GATHER", "4");
-  tuning.gather += gather;
-  tuning.gather_grid.words_per_thread = static_cast<unsigned>(std::atoi(gather.c_str()));
-  tuning.gather_grid.max_blocks =
-      static_cast<unsigned>(std::atoi(setting("LOCKSTEP_GATHER_BLOCKS", "0").c_str()));
-  tuning.half_planar_rows =
-      static_cast<unsigned>(std::atoi(setting("LOCKSTEP_TENSOR_ROWS", "2").c_str()));
-  return tuning;
+const char* name_of(TensorKernel kernel) {
+  switch (kernel) {
+    case TensorKernel::half_planar:
+      return "tensor_half_planar";
+    case TensorKernel::aligned:
+      return "tensor_aligned";
+    case TensorKernel::any:
+      break;
+  }
+  return "tensor_any";
 }
 
 }  // namespace
@@ -138,7 +125,6 @@ struct CudaKernels::State {
   ~State();
 
   const std::shared_ptr<CudaDevice> device;
-  const Tuning tuned = tuning();
   Module gather_module;
   Module tensor_module;
   Module tile_module;
@@ -146,16 +132,12 @@ struct CudaKernels::State {
 
   Result<std::vector<KernelSource>> sources_of(std::span<const CudaPicture> pictures,
                                                TextureCache::Textures& used);
-  std::string tensor_name(TensorKernel kernel) const;
 };
 
 // Kernels may still run, and their code is about to go.
 CudaKernels::State::~State() {
   CudaScope scope(device->context());
-  using Synchronise = CUresult (*)();
-  if (const auto synchronise =
-          reinterpret_cast<Synchronise>(loaded_cuda_driver().find("cuCtxSynchronize")))
-    synchronise();
+  loaded_cuda_driver().cuCtxSynchronize();
 }
 
 Result<std::vector<KernelSource>> CudaKernels::State::sources_of(
@@ -171,18 +153,6 @@ Result<std::vector<KernelSource>> CudaKernels::State::sources_of(
   return sources;
 }
 
-std::string CudaKernels::State::tensor_name(TensorKernel kernel) const {
-  switch (kernel) {
-    case TensorKernel::half_planar:
-      return "tensor_half_planar_" + std::to_string(tuned.half_planar_rows);
-    case TensorKernel::aligned:
-      return "tensor_aligned";
-    case TensorKernel::any:
-      break;
-  }
-  return "tensor_any";
-}
-
 CudaKernels::CudaKernels(std::unique_ptr<State> state) : state_(std::move(state)) {}
 CudaKernels::~CudaKernels() = default;
 
@@ -195,7 +165,7 @@ Result<std::shared_ptr<CudaKernels>> CudaKernels::load(std::shared_ptr<CudaDevic
   CudaScope scope(device->context());
   auto state = std::make_unique<State>(device);
   // What can be wrong with one of the modules is wrong with all.
-  if (auto gather = state->gather_module.function(state->tuned.gather); !gather)
+  if (auto gather = state->gather_module.function("gather"); !gather)
     return std::move(gather).error();
   std::shared_ptr<CudaKernels> made(new CudaKernels(std::move(state)));
   known = made;
@@ -210,9 +180,9 @@ Result<void> CudaKernels::gather(std::span<const CudaPicture> from, std::span<co
   TextureCache::Textures textures;
   auto sources = state_->sources_of(from, textures);
   if (!sources) return std::move(sources).error();
-  auto launches = plan_gather(*sources, to, state_->tuned.gather_grid);
+  auto launches = plan_gather(*sources, to);
   if (!launches) return std::move(launches).error();
-  auto function = state_->gather_module.function(state_->tuned.gather);
+  auto function = state_->gather_module.function("gather");
   if (!function) return std::move(function).error();
   Result<void> launched;
   for (auto one = launches->begin(); launched && one != launches->end(); ++one)
@@ -258,9 +228,9 @@ Result<void> CudaKernels::to_tensor(std::span<const CudaPicture> frames, const T
   TextureCache::Textures textures;
   auto sources = state_->sources_of(frames, textures);
   if (!sources) return std::move(sources).error();
-  auto plan = plan_tensor(*sources, spec, tensor, state_->tuned.half_planar_rows);
+  auto plan = plan_tensor(*sources, spec, tensor);
   if (!plan) return std::move(plan).error();
-  auto function = state_->tensor_module.function(state_->tensor_name(plan->kernel));
+  auto function = state_->tensor_module.function(name_of(plan->kernel));
   if (!function) return std::move(function).error();
   auto launched = launch(*function, *plan, stream,
                          "make a tensor of " + std::to_string(frames.size()) + " frames");

@@ -34,15 +34,9 @@ struct Launch {
   Parameters parameters{};
 };
 
-/// How gather is tuned.
-struct GatherTuning {
-  unsigned words_per_thread = 4;
-  unsigned max_blocks = 0;  ///< Of a launch, about; 0: as many as there is work for.
-};
-
 /// As CudaKernels::gather(). One launch for pictures that lie in memory in up to kernels::kMaxGatherKinds ways.
 Result<std::vector<Launch<kernels::GatherParameters>>> plan_gather(
-    std::span<const KernelSource> from, std::span<const CudaPicture> to, GatherTuning tuning);
+    std::span<const KernelSource> from, std::span<const CudaPicture> to);
 
 /// A tile whose picture is one that a kernel reads.
 struct TileSource {
@@ -71,9 +65,9 @@ struct TensorLaunch : Launch<kernels::TensorParameters> {
   TensorKernel kernel = TensorKernel::any;
 };
 
-/// As CudaKernels::to_tensor(); the kernel for halves makes so many rows by each thread.
+/// As CudaKernels::to_tensor().
 Result<TensorLaunch> plan_tensor(std::span<const KernelSource> frames, const TensorSpec& spec,
-                                 std::uintptr_t tensor, unsigned half_planar_rows);
+                                 std::uintptr_t tensor);
 
 /// How many planes pictures of that format have.
 std::size_t num_planes_of(PixelFormat format);

@@ -80,8 +80,8 @@ GatherPlane plan_plane(const KernelSource& from, const CudaPicture& to, std::siz
   return plane;
 }
 
-GatherKind plan_picture(const KernelSource& from, const CudaPicture& to, const Layout& shape,
-                        unsigned words_per_block) {
+GatherKind plan_picture(const KernelSource& from, const CudaPicture& to, const Layout& shape) {
+  constexpr unsigned kWordsPerBlock = kernels::kThreads * kernels::kGatherLoads;
   GatherKind kind{};
   for (std::size_t p = 0; p < kMaxPlanes; ++p) {
     GatherPlane& plane = kind.planes[p];
@@ -91,7 +91,7 @@ GatherKind plan_picture(const KernelSource& from, const CudaPicture& to, const L
     }
     plane = plan_plane(from, to, p, shape.planes[p]);
     plane.first_block = kind.num_blocks;
-    kind.num_blocks += (plane.num_words + words_per_block - 1) / words_per_block;
+    kind.num_blocks += (plane.num_words + kWordsPerBlock - 1) / kWordsPerBlock;
   }
   return kind;
 }
@@ -120,8 +120,7 @@ Result<Layout> check_pair(const KernelSource& from, const CudaPicture& to, std::
 }  // namespace
 
 Result<std::vector<Launch<GatherParameters>>> plan_gather(std::span<const KernelSource> from,
-                                                          std::span<const CudaPicture> to,
-                                                          GatherTuning tuning) {
+                                                          std::span<const CudaPicture> to) {
   if (from.size() != to.size())
     return invalid("gather " + std::to_string(from.size()) + " pictures into " +
                    std::to_string(to.size()));
@@ -131,17 +130,11 @@ Result<std::vector<Launch<GatherParameters>>> plan_gather(std::span<const Kernel
   unsigned num_kinds = 0;
   unsigned num_pictures = 0;
   unsigned num_blocks = 0;
-  const auto finish = [&] {
-    unsigned width = num_blocks;
-    if (tuning.max_blocks > 0)
-      width = std::min(width, std::max(1u, (tuning.max_blocks + num_pictures - 1) / num_pictures));
-    launches.back().grid = {width, num_pictures, 1};
-  };
+  const auto finish = [&] { launches.back().grid = {num_blocks, num_pictures, 1}; };
   for (std::size_t i = 0; i < from.size(); ++i) {
     auto shape = check_pair(from[i], to[i], i);
     if (!shape) return std::move(shape).error();
-    const GatherKind kind =
-        plan_picture(from[i], to[i], *shape, kernels::kThreads * tuning.words_per_thread);
+    const GatherKind kind = plan_picture(from[i], to[i], *shape);
     std::optional<std::uint8_t> known;
     if (!launches.empty()) known = find_kind(launches.back().parameters, num_kinds, kind);
     if (!known) {

@@ -67,7 +67,7 @@ void plan_values(const TensorSpec& spec, TensorParameters& parameters) {
 }  // namespace
 
 Result<TensorLaunch> plan_tensor(std::span<const KernelSource> frames, const TensorSpec& spec,
-                                 std::uintptr_t tensor, unsigned half_planar_rows) {
+                                 std::uintptr_t tensor) {
   if (auto counted = check_count("make a tensor of", "frames", frames.size()); !counted)
     return std::move(counted).error();
   if (auto checked = check_tensor(spec, tensor); !checked) return std::move(checked).error();
@@ -91,9 +91,7 @@ Result<TensorLaunch> plan_tensor(std::span<const KernelSource> frames, const Ten
   launch.kernel = !all_aligned
                       ? TensorKernel::any
                       : (is_half_planar ? TensorKernel::half_planar : TensorKernel::aligned);
-  const unsigned rows = launch.kernel == TensorKernel::half_planar ? half_planar_rows
-                        : launch.kernel == TensorKernel::aligned   ? kernels::kTensorRows
-                                                                   : 1;
+  const unsigned rows = launch.kernel == TensorKernel::any ? 1 : kernels::kTensorRows;
   launch.grid = {divide_up(spec.width, kernels::kTensorColumns),
                  divide_up(spec.height, kernels::kTensorWarps * rows),
                  static_cast<unsigned>(frames.size())};

@@ -18,7 +18,6 @@
 namespace lockstep {
 namespace {
 
-using kernels::Caching;
 using kernels::Thread;
 
 template <typename Parameters, typename Kernel>
@@ -36,25 +35,14 @@ std::uintptr_t address_of(const AlignedBytes& bytes) {
 
 class EmulatedGpu : public KernelRunner {
  public:
-  unsigned words_per_thread = 4;
-  unsigned max_blocks = 0;
-  unsigned half_planar_rows = 2;
   std::size_t num_launches = 0;
 
   Result<AlignedBytes> gather(const Pictures& from, const Pictures& to) override {
     AlignedBytes memory(to.memory);
-    auto launches =
-        plan_gather(sources_of(from), to.at(address_of(memory)), {words_per_thread, max_blocks});
+    auto launches = plan_gather(sources_of(from), to.at(address_of(memory)));
     if (!launches) return std::move(launches).error();
     num_launches = launches->size();
-    for (const auto& launch : *launches) {
-      if (words_per_thread == 2)
-        run(launch, kernels::gather<2, Caching::normal, Caching::normal>);
-      else if (words_per_thread == 4)
-        run(launch, kernels::gather<4, Caching::normal, Caching::normal>);
-      else
-        run(launch, kernels::gather<8, Caching::normal, Caching::normal>);
-    }
+    for (const auto& launch : *launches) run(launch, kernels::gather);
     return memory;
   }
 
@@ -83,18 +71,12 @@ class EmulatedGpu : public KernelRunner {
   Result<AlignedBytes> to_tensor(const Pictures& frames, const TensorSpec& spec,
                                  const AlignedBytes& before, std::size_t offset) override {
     AlignedBytes memory(before);
-    auto launch =
-        plan_tensor(sources_of(frames), spec, address_of(memory) + offset, half_planar_rows);
+    auto launch = plan_tensor(sources_of(frames), spec, address_of(memory) + offset);
     if (!launch) return std::move(launch).error();
     using HalfPlanar = kernels::Output<kernels::Element::half, kernels::Order::planar>;
     switch (launch->kernel) {
       case TensorKernel::half_planar:
-        if (half_planar_rows == 1)
-          run(*launch, kernels::tensor<1, HalfPlanar>);
-        else if (half_planar_rows == 2)
-          run(*launch, kernels::tensor<2, HalfPlanar>);
-        else
-          run(*launch, kernels::tensor<4, HalfPlanar>);
+        run(*launch, kernels::tensor<kernels::kTensorRows, HalfPlanar>);
         break;
       case TensorKernel::aligned:
         run(*launch, kernels::tensor<kernels::kTensorRows, kernels::AnyOutput>);
@@ -139,19 +121,14 @@ constexpr std::array<std::size_t, 4> kFew = {1, 2, 3, 4};
 TEST(EmulatedKernels, GatherWhatItsTwinGathers) {
   LOCKSTEP_FRESH_SEED(seed);
   EmulatedGpu gpu;
-  for (const unsigned words : {2u, 4u, 8u}) {
-    gpu.words_per_thread = words;
-    expect_gathers_all(gpu, seed + words, kSizes, kCounts);
-  }
+  for (std::uint32_t i = 0; i < 3; ++i) expect_gathers_all(gpu, seed + i, kSizes, kCounts);
 }
 
-TEST(EmulatedKernels, GatherMoreThanABlockAndWithFewBlocks) {
+TEST(EmulatedKernels, GatherMoreThanABlock) {
   LOCKSTEP_FRESH_SEED(seed);
   EmulatedGpu gpu;
   constexpr std::array<Size, 2> kLarge = {{{320, 180}, {333, 107}}};
   constexpr std::array<std::size_t, 2> kOneAndThree = {1, 3};
-  expect_gathers_all(gpu, seed, kLarge, kOneAndThree);
-  gpu.max_blocks = 5;
   expect_gathers_all(gpu, seed, kLarge, kOneAndThree);
 }
 
@@ -189,11 +166,7 @@ TEST(EmulatedKernels, MakeTensorsAsTheirTwin) {
   EmulatedGpu gpu;
   constexpr std::array<Size, 7> kTensors = {
       {{1, 1}, {2, 2}, {16, 16}, {17, 13}, {64, 64}, {66, 40}, {130, 33}}};
-  for (const unsigned rows : {1u, 2u, 4u}) {
-    gpu.half_planar_rows = rows;
-    for (std::uint32_t i = 0; i < 4; ++i)
-      expect_tensors_all(gpu, seed + rows * 10 + i, kSizes, kTensors, kFew);
-  }
+  for (std::uint32_t i = 0; i < 12; ++i) expect_tensors_all(gpu, seed + i, kSizes, kTensors, kFew);
 }
 
 TEST(EmulatedKernels, ReadTheFarEndOfTheWidestPictureExactly) {
@@ -215,7 +188,7 @@ TEST(EmulatedKernels, DivideByEveryNumberOfWords) {
     from.picture.planes[0] = 1;
     from.picture.strides[0] = 16385;
     CudaPicture to = from.picture;
-    const auto launches = plan_gather(std::span(&from, 1), std::span(&to, 1), {});
+    const auto launches = plan_gather(std::span(&from, 1), std::span(&to, 1));
     ASSERT_TRUE(succeeds(launches));
     const auto& plane = (*launches)[0].parameters.kinds[0].planes[0];
     ASSERT_EQ(plane.words_per_row, width);
@@ -261,7 +234,7 @@ KernelSource some_arrays() {
 
 Result<std::vector<Launch<kernels::GatherParameters>>> gather_one(const KernelSource& from,
                                                                   const CudaPicture& to) {
-  return plan_gather(std::span(&from, 1), std::span(&to, 1), {});
+  return plan_gather(std::span(&from, 1), std::span(&to, 1));
 }
 
 TEST(GatherPlan, RefusesPicturesThatDoNotPair) {
@@ -269,12 +242,12 @@ TEST(GatherPlan, RefusesPicturesThatDoNotPair) {
   const std::vector<CudaPicture> to(65, some_picture().picture);
   const std::span sources(from);
   const std::span targets(to);
-  EXPECT_TRUE(fails(plan_gather(sources.first(3), targets.first(4), {}), Errc::invalid_argument,
+  EXPECT_TRUE(fails(plan_gather(sources.first(3), targets.first(4)), Errc::invalid_argument,
                     "gather 3 pictures into 4"));
-  EXPECT_TRUE(fails(plan_gather({}, {}, {}), Errc::invalid_argument, "gather no pictures"));
-  EXPECT_TRUE(fails(plan_gather(sources, targets, {}), Errc::invalid_argument,
-                    "65 pictures, more than 64"));
-  EXPECT_TRUE(succeeds(plan_gather(sources.first(64), targets.first(64), {})));
+  EXPECT_TRUE(fails(plan_gather({}, {}), Errc::invalid_argument, "gather no pictures"));
+  EXPECT_TRUE(
+      fails(plan_gather(sources, targets), Errc::invalid_argument, "65 pictures, more than 64"));
+  EXPECT_TRUE(succeeds(plan_gather(sources.first(64), targets.first(64))));
   EXPECT_TRUE(fails(gather_one(some_picture(), some_picture(PixelFormat::p010_10le).picture),
                     Errc::invalid_argument, "64x48 NV12 into 64x48 P010_10LE"));
   EXPECT_TRUE(fails(gather_one(some_picture(), some_picture(PixelFormat::nv12, 64, 46).picture),
@@ -376,7 +349,7 @@ TEST(FillPlan, RefusesPlacesThatReachBeyondOrBeginOdd) {
 
 TEST(TensorPlan, RefusesWhatCannotBeMade) {
   const auto plan = [](const KernelSource& frame, const TensorSpec& spec, std::uintptr_t tensor) {
-    return plan_tensor(std::span(&frame, 1), spec, tensor, 2);
+    return plan_tensor(std::span(&frame, 1), spec, tensor);
   };
   EXPECT_TRUE(succeeds(plan(some_picture(), {}, 0x1000)));
   EXPECT_TRUE(fails(plan(some_picture(PixelFormat::rgba), {}, 0x1000), Errc::invalid_argument,
@@ -387,9 +360,9 @@ TEST(TensorPlan, RefusesWhatCannotBeMade) {
   EXPECT_TRUE(fails(plan(some_picture(), {.width = 0}, 0x1000), Errc::invalid_argument, "0x640"));
   EXPECT_TRUE(fails(plan(some_picture(), {.height = 16385}, 0x1000), Errc::invalid_argument));
   const std::vector<KernelSource> many(65, some_picture());
-  EXPECT_TRUE(fails(plan_tensor({}, {}, 0x1000, 2), Errc::invalid_argument, "no frames"));
-  EXPECT_TRUE(fails(plan_tensor(many, {}, 0x1000, 2), Errc::invalid_argument, "more than 64"));
-  EXPECT_TRUE(succeeds(plan_tensor(std::span(many).first(64), {}, 0x1000, 2)));
+  EXPECT_TRUE(fails(plan_tensor({}, {}, 0x1000), Errc::invalid_argument, "no frames"));
+  EXPECT_TRUE(fails(plan_tensor(many, {}, 0x1000), Errc::invalid_argument, "more than 64"));
+  EXPECT_TRUE(succeeds(plan_tensor(std::span(many).first(64), {}, 0x1000)));
 }
 
 TEST(CudaPictureOfPixels, LiesWhereItsPlanesDo) {

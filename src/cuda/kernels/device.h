@@ -47,30 +47,19 @@ struct Texel {
   std::uint32_t x, y, z, w;
 };
 
-/// How memory is read that is read once only.
-enum class Caching {
-  normal,
-  streamed,  ///< To be the first that leaves the caches.
-};
-
 #if defined(__CUDACC__)
 
 LOCKSTEP_DEVICE Thread this_thread() {
   return {threadIdx.x, blockIdx.x, blockIdx.y, blockIdx.z, gridDim.x};
 }
 
-template <typename Word, Caching kCaching = Caching::normal>
+template <typename Word>
 LOCKSTEP_DEVICE Word load(Address address) {
   Word word;
   if constexpr (sizeof(Word) == 16) {
-    if constexpr (kCaching == Caching::streamed)
-      asm volatile("ld.global.cs.v4.u32 {%0, %1, %2, %3}, [%4];"
-                   : "=r"(word.a), "=r"(word.b), "=r"(word.c), "=r"(word.d)
-                   : "l"(address));
-    else
-      asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"
-                   : "=r"(word.a), "=r"(word.b), "=r"(word.c), "=r"(word.d)
-                   : "l"(address));
+    asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(word.a), "=r"(word.b), "=r"(word.c), "=r"(word.d)
+                 : "l"(address));
   } else if constexpr (sizeof(Word) == 4) {
     asm("ld.global.nc.u32 %0, [%1];" : "=r"(word) : "l"(address));
   } else if constexpr (sizeof(Word) == 2) {
@@ -83,17 +72,12 @@ LOCKSTEP_DEVICE Word load(Address address) {
   return word;
 }
 
-template <typename Word, Caching kCaching = Caching::normal>
+template <typename Word>
 LOCKSTEP_DEVICE void store(Address address, Word word) {
   if constexpr (sizeof(Word) == 16) {
-    if constexpr (kCaching == Caching::streamed)
-      asm volatile("st.global.cs.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(address), "r"(word.a),
-                   "r"(word.b), "r"(word.c), "r"(word.d)
-                   : "memory");
-    else
-      asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(address), "r"(word.a),
-                   "r"(word.b), "r"(word.c), "r"(word.d)
-                   : "memory");
+    asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(address), "r"(word.a),
+                 "r"(word.b), "r"(word.c), "r"(word.d)
+                 : "memory");
   } else if constexpr (sizeof(Word) == 4) {
     asm volatile("st.global.u32 [%0], %1;" ::"l"(address), "r"(word) : "memory");
   } else if constexpr (sizeof(Word) == 2) {
@@ -165,14 +149,14 @@ struct EmulatedTexture {
   unsigned sample_bytes;
 };
 
-template <typename Word, Caching = Caching::normal>
+template <typename Word>
 Word load(Address address) {
   Word word;
   std::memcpy(&word, reinterpret_cast<const void*>(address), sizeof word);
   return word;
 }
 
-template <typename Word, Caching = Caching::normal>
+template <typename Word>
 void store(Address address, Word word) {
   std::memcpy(reinterpret_cast<void*>(address), &word, sizeof word);
 }

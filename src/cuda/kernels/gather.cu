@@ -1,16 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "gather.h"
 
-using namespace lockstep::kernels;
+using namespace lockstep;
 
-#define LOCKSTEP_GATHER(name, loads, from, to)                            \
-  extern "C" __global__ void __launch_bounds__(kThreads)                  \
-      name(LOCKSTEP_KERNEL_PARAMETER GatherParameters parameters) {       \
-    gather<loads, Caching::from, Caching::to>(parameters, this_thread()); \
-  }
-
-LOCKSTEP_GATHER(gather_2, 2, normal, normal)
-LOCKSTEP_GATHER(gather_4, 4, normal, normal)
-LOCKSTEP_GATHER(gather_8, 8, normal, normal)
-LOCKSTEP_GATHER(gather_4_read, 4, streamed, normal)
-LOCKSTEP_GATHER(gather_4_both, 4, streamed, streamed)
+extern "C" __global__ void __launch_bounds__(kernels::kThreads)
+    gather(LOCKSTEP_KERNEL_PARAMETER kernels::GatherParameters parameters) {
+  kernels::gather(parameters, kernels::this_thread());
+}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Copies pictures. A block copies one run of words of one plane: each thread takes kLoads of them, a block's width
+// Copies pictures. A block copies one run of words of one plane: each thread takes kGatherLoads of them, a block's width
 // apart, and has all of them on their way before it writes the first.
 #pragma once
 
@@ -28,33 +28,33 @@ LOCKSTEP_DEVICE WordPlace source_of(const GatherPlane& plane, std::uint32_t word
   return place_of(plane, least(word, plane.num_words - 1));
 }
 
-template <typename Word, int kLoads, Caching kFrom, Caching kTo>
+template <typename Word>
 LOCKSTEP_DEVICE void copy_words(const GatherPlane& plane, Address from, Address to,
                                 std::uint32_t first) {
-  Word words[kLoads];
+  Word words[kGatherLoads];
   LOCKSTEP_UNROLL
-  for (int i = 0; i < kLoads; ++i) {
+  for (unsigned i = 0; i < kGatherLoads; ++i) {
     const WordPlace at = source_of(plane, first + i * kThreads);
-    words[i] = load<Word, kFrom>(from + std::uint64_t{at.row} * plane.from_stride +
-                                 at.column * sizeof(Word));
+    words[i] =
+        load<Word>(from + std::uint64_t{at.row} * plane.from_stride + at.column * sizeof(Word));
   }
   LOCKSTEP_UNROLL
-  for (int i = 0; i < kLoads; ++i) {
+  for (unsigned i = 0; i < kGatherLoads; ++i) {
     const std::uint32_t word = first + i * kThreads;
     const WordPlace at = place_of(plane, word);
     if (word < plane.num_words)
-      store<Word, kTo>(to + std::uint64_t{at.row} * plane.to_stride + at.column * sizeof(Word),
-                       words[i]);
+      store<Word>(to + std::uint64_t{at.row} * plane.to_stride + at.column * sizeof(Word),
+                  words[i]);
   }
 }
 
 // Rows that end within a word.
-template <typename Word, int kLoads>
+template <typename Word>
 LOCKSTEP_DEVICE void copy_ragged(const GatherPlane& plane, Address from, Address to,
                                  std::uint32_t first) {
-  Word words[kLoads] = {};
+  Word words[kGatherLoads] = {};
   LOCKSTEP_UNROLL
-  for (int i = 0; i < kLoads; ++i) {
+  for (unsigned i = 0; i < kGatherLoads; ++i) {
     const std::uint32_t word = first + i * kThreads;
     const WordPlace at = place_of(plane, word);
     const Address source = from + std::uint64_t{at.row} * plane.from_stride;
@@ -69,7 +69,7 @@ LOCKSTEP_DEVICE void copy_ragged(const GatherPlane& plane, Address from, Address
     }
   }
   LOCKSTEP_UNROLL
-  for (int i = 0; i < kLoads; ++i) {
+  for (unsigned i = 0; i < kGatherLoads; ++i) {
     const std::uint32_t word = first + i * kThreads;
     const WordPlace at = place_of(plane, word);
     const std::uint32_t begin = at.column * static_cast<std::uint32_t>(sizeof(Word));
@@ -98,17 +98,16 @@ LOCKSTEP_DEVICE std::uint32_t fetch_bytes(const GatherPlane& plane, Address text
   return bytes;
 }
 
-template <int kLoads>
 LOCKSTEP_DEVICE void copy_array(const GatherPlane& plane, Address texture, Address to,
                                 std::uint32_t first) {
-  std::uint32_t words[kLoads];
+  std::uint32_t words[kGatherLoads];
   LOCKSTEP_UNROLL
-  for (int i = 0; i < kLoads; ++i) {
+  for (unsigned i = 0; i < kGatherLoads; ++i) {
     const WordPlace at = source_of(plane, first + i * kThreads);
     words[i] = fetch_bytes(plane, texture, at.column, at.row);
   }
   LOCKSTEP_UNROLL
-  for (int i = 0; i < kLoads; ++i) {
+  for (unsigned i = 0; i < kGatherLoads; ++i) {
     const std::uint32_t word = first + i * kThreads;
     const WordPlace at = place_of(plane, word);
     if (word >= plane.num_words) continue;
@@ -123,40 +122,36 @@ LOCKSTEP_DEVICE void copy_array(const GatherPlane& plane, Address texture, Addre
   }
 }
 
-template <int kLoads, Caching kFrom, Caching kTo>
 LOCKSTEP_DEVICE void gather_block(const GatherKind& kind, const std::uint64_t (&from)[kMaxPlanes],
                                   const std::uint64_t (&to)[kMaxPlanes], unsigned block,
                                   unsigned thread) {
   // Planes that there are not begin behind all blocks.
   const unsigned p = (block >= kind.planes[1].first_block) + (block >= kind.planes[2].first_block);
   const GatherPlane plane = kind.planes[p];
-  const std::uint32_t first = (block - plane.first_block) * (kThreads * kLoads) + thread;
+  const std::uint32_t first = (block - plane.first_block) * (kThreads * kGatherLoads) + thread;
   switch (plane.copy) {
     case GatherCopy::words16:
-      return copy_words<Word16, kLoads, kFrom, kTo>(plane, from[p], to[p], first);
+      return copy_words<Word16>(plane, from[p], to[p], first);
     case GatherCopy::ragged16:
-      return copy_ragged<Word16, kLoads>(plane, from[p], to[p], first);
+      return copy_ragged<Word16>(plane, from[p], to[p], first);
     case GatherCopy::ragged4:
-      return copy_ragged<std::uint32_t, kLoads>(plane, from[p], to[p], first);
+      return copy_ragged<std::uint32_t>(plane, from[p], to[p], first);
     case GatherCopy::bytes:
-      return copy_words<std::uint8_t, kLoads, Caching::normal, Caching::normal>(plane, from[p],
-                                                                                to[p], first);
+      return copy_words<std::uint8_t>(plane, from[p], to[p], first);
     case GatherCopy::array4:
     case GatherCopy::array_bytes:
-      return copy_array<kLoads>(plane, from[p], to[p], first);
+      return copy_array(plane, from[p], to[p], first);
     case GatherCopy::none:
       return;
   }
 }
 
 /// \shape  grid: blocks of a picture (any number, each takes every so many) x pictures.
-template <int kLoads, Caching kFrom, Caching kTo>
 LOCKSTEP_DEVICE void gather(const GatherParameters& parameters, const Thread& thread) {
   const unsigned picture = thread.block_y;
   const GatherKind& kind = parameters.kinds[parameters.kind_of[picture]];
   for (unsigned block = thread.block_x; block < kind.num_blocks; block += thread.grid_x)
-    gather_block<kLoads, kFrom, kTo>(kind, parameters.from[picture], parameters.to[picture], block,
-                                     thread.index);
+    gather_block(kind, parameters.from[picture], parameters.to[picture], block, thread.index);
 }
 
 }  // namespace lockstep::kernels

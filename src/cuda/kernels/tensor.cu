@@ -11,8 +11,6 @@ using namespace lockstep::kernels;
 
 // What most networks take has kernels of its own.
 using HalfPlanar = Output<Element::half, Order::planar>;
-LOCKSTEP_TENSOR(tensor_half_planar_1, (tensor<1, HalfPlanar>))
-LOCKSTEP_TENSOR(tensor_half_planar_2, (tensor<2, HalfPlanar>))
-LOCKSTEP_TENSOR(tensor_half_planar_4, (tensor<4, HalfPlanar>))
+LOCKSTEP_TENSOR(tensor_half_planar, (tensor<kTensorRows, HalfPlanar>))
 LOCKSTEP_TENSOR(tensor_aligned, (tensor<kTensorRows, AnyOutput>))
 LOCKSTEP_TENSOR(tensor_any, tensor_of_any)
