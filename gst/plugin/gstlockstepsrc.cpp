@@ -232,10 +232,6 @@ gboolean set_caps(GstBaseSrc* base, GstCaps* caps) {
         Error{Errc::not_supported, 0,
               "layout=reference passes on the drivers' own buffers, which are no dma-bufs here; "
               "use layout=auto or memory=memfd"};
-  if (ready && info->memory == FrameMemory::cuda && !rig->delivers_cuda())
-    ready = Error{Errc::not_supported, 0,
-                  "layout=reference passes on the sensors' own buffers, which are in no GPU's "
-                  "memory here; use layout=auto"};
   if (ready) {
     self->state->light->begin(rig);
     ready = rig->start();

@@ -45,7 +45,7 @@ enum class FdKind : std::uint8_t {
   none,    ///< No fd: memory of the sensor or of the process.
   memfd,   ///< Anonymous shared memory; mmap() it.
   dmabuf,  ///< A DMA buffer; devices can import it, mmap() works too.
-  cuda,    ///< GPU memory; CUDA imports it (cuMemImportFromShareableHandle), in another process too.
+  cuda,  ///< GPU memory; CUDA imports it (cuMemImportFromShareableHandle), in another process too.
 };
 
 LOCKSTEP_API const char* to_string(FdKind kind);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,7 +16,8 @@ namespace lockstep {
 
 /// A slot as a place to write to.
 struct SlotView {
-  std::byte* data = nullptr;   ///< In the arena's space(): where that is a GPU's, the CPU must not touch it.
+  std::byte* data =
+      nullptr;  ///< In the arena's space(): where that is a GPU's, the CPU must not touch it.
   std::size_t size_bytes = 0;  ///< The slot stride: a whole number of pages.
   int fd = -1;  ///< Offset 0 of this fd is the slot's first byte; it reaches nothing else.
   FdKind fd_kind = FdKind::none;
@@ -104,6 +106,9 @@ class LOCKSTEP_API MemoryBackend {
   /// \errors  as available(); out_of_memory, io  the GPU has no stream, or does not take the kernels.
   virtual Result<std::unique_ptr<FrameCopier>> make_copier() const;
 };
+
+/// The number of the GPU that the name of a backend names, as in "cuda" (0) or "cuda:1"; nothing where it names other memory.
+LOCKSTEP_API std::optional<int> gpu_named(std::string_view memory);
 
 /// Every backend that this build has, in the order listings show them; of GPUs the first.
 LOCKSTEP_API std::span<const MemoryBackend* const> memory_backends();

@@ -222,8 +222,6 @@ class LOCKSTEP_API Rig {
   bool delivers_dmabufs() const;
   /// Who will be able to reach the frames. Known once opened.
   MemorySpace frame_space() const;
-  /// Whether every frame will be in the memory of a GPU (Pixels::cuda). Known once configured.
-  bool delivers_cuda() const;
 
   const Format& format() const;
   std::size_t num_sensors() const;

@@ -91,8 +91,9 @@ struct Delivered {
 
   std::size_t arena_index = kLent;     ///< Which queued slot was filled, or kLent.
   std::shared_ptr<const Pixels> lent;  ///< The sensor's own buffer where arena_index is kLent.
-  std::optional<Layout> layout;        ///< Of a lent frame that lies otherwise than SensorStream::layout says.
-  FrameInfo info;                      ///< `sensor` is filled in by the rig.
+  std::optional<Layout>
+      layout;      ///< Of a lent frame that lies otherwise than SensorStream::layout says.
+  FrameInfo info;  ///< `sensor` is filled in by the rig.
   /// When it became ready. \units monotonic clock, or virtual (see next_event()).
   Nanoseconds ready_at{0};
   bool corrupt = false;       ///< Count it, do not pass it on; the slot is free again.

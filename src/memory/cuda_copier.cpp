@@ -4,7 +4,6 @@
 // slots, and have others wait for the stream; the host waits for nobody.
 #include "memory/cuda_copier.h"
 
-#include <algorithm>
 #include <deque>
 #include <string>
 #include <utility>
@@ -13,27 +12,24 @@
 #include "cuda/driver.h"
 #include "cuda/event.h"
 #include "lockstep/cuda_kernels.h"
+#include "lockstep/sensor_spec.h"
 
 namespace lockstep {
 namespace {
 
-std::uintptr_t address_of(const std::byte* data, const Plane& plane) {
-  return reinterpret_cast<std::uintptr_t>(data) + plane.offset_bytes;
+static_assert(CudaKernels::kMaxPictures >= kMaxSensors, "one launch must do for a batch");
+
+CudaPicture source_of(const FrameCopier::Job& job) {
+  return cuda_picture(*job.from, job.from_layout, job.format.pixel_format, job.format.width,
+                      job.format.height);
 }
 
-// The picture in the slot, or the frame that is copied there.
-CudaPicture picture_of(const CudaPixels& pixels, const std::byte* data, const Layout& layout,
-                       const Format& format) {
-  CudaPicture picture;
-  picture.pixel_format = format.pixel_format;
-  picture.width = format.width;
-  picture.height = format.height;
-  picture.are_arrays = pixels.are_arrays;
-  for (std::size_t p = 0; p < layout.num_planes; ++p) {
-    picture.planes[p] = pixels.is_range ? address_of(data, layout.planes[p]) : pixels.planes[p];
-    picture.strides[p] = layout.planes[p].stride_bytes;
-  }
-  return picture;
+CudaPicture target_of(const FrameCopier::Job& job) {
+  Pixels slot;
+  slot.data = job.to.data;
+  slot.cuda = job.to.cuda;
+  return cuda_picture(slot, job.to_layout, job.format.pixel_format, job.format.width,
+                      job.format.height);
 }
 
 class CudaCopier final : public FrameCopier {
@@ -137,16 +133,10 @@ Result<void> CudaCopier::gather(const std::vector<const Job*>& jobs) {
   std::vector<CudaPicture> from;
   std::vector<CudaPicture> to;
   for (const Job* job : jobs) {
-    from.push_back(picture_of(*job->from->cuda, job->from->data, job->from_layout, job->format));
-    to.push_back(picture_of(*job->to.cuda, job->to.data, job->to_layout, job->format));
+    from.push_back(source_of(*job));
+    to.push_back(target_of(*job));
   }
-  for (std::size_t done = 0; done < jobs.size(); done += CudaKernels::kMaxPictures) {
-    const std::size_t count = std::min(CudaKernels::kMaxPictures, jobs.size() - done);
-    auto gathered = kernels_->gather(std::span(from).subspan(done, count),
-                                     std::span(to).subspan(done, count), stream_.get());
-    if (!gathered) return gathered;
-  }
-  return {};
+  return kernels_->gather(from, to, stream_.get());
 }
 
 Result<void> CudaCopier::copy_planes(const Job& job) {
@@ -159,8 +149,7 @@ Result<void> CudaCopier::copy_planes(const Job& job) {
       copy.srcHost = job.from->data + source.offset_bytes;
       copy.srcPitch = source.stride_bytes;
     } else {
-      const std::uintptr_t plane =
-          picture_of(*pixels, job.from->data, job.from_layout, job.format).planes[p];
+      const std::uintptr_t plane = source_of(job).planes[p];
       copy.srcMemoryType = pixels->are_arrays ? CU_MEMORYTYPE_ARRAY : CU_MEMORYTYPE_DEVICE;
       if (pixels->are_arrays) {
         copy.srcArray = reinterpret_cast<CUarray>(plane);
@@ -178,7 +167,7 @@ Result<void> CudaCopier::copy_planes(const Job& job) {
 Result<void> CudaCopier::copy_plane(CUDA_MEMCPY2D& copy, const Job& job, std::size_t plane) {
   const Plane& target = job.to_layout.planes[plane];
   copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
-  copy.dstDevice = static_cast<CUdeviceptr>(address_of(job.to.data, target));
+  copy.dstDevice = static_cast<CUdeviceptr>(target_of(job).planes[plane]);
   copy.dstPitch = target.stride_bytes;
   copy.WidthInBytes = target.row_bytes;
   copy.Height = target.rows;

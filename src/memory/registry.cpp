@@ -8,23 +8,18 @@
 #include "memory/backends.h"
 
 namespace lockstep {
-namespace {
-
-// The GPU that "cuda" or "cuda:1" names.
-std::optional<int> gpu_of(std::string_view name) {
+std::optional<int> gpu_named(std::string_view memory) {
   constexpr std::string_view kCuda = "cuda";
-  if (name == kCuda) return 0;
-  if (!name.starts_with("cuda:")) return std::nullopt;
-  name.remove_prefix(kCuda.size() + 1);
+  if (memory == kCuda) return 0;
+  if (!memory.starts_with("cuda:")) return std::nullopt;
+  memory.remove_prefix(kCuda.size() + 1);
   int ordinal = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), ordinal);
+  const char* end = memory.data() + memory.size();
+  const auto [rest, error] = std::from_chars(memory.data(), end, ordinal);
   // A process has a few GPUs; a backend for each number that somebody thinks of would stay for ever.
-  if (error != std::errc() || end != name.data() + name.size() || ordinal < 0 || ordinal > 255)
-    return std::nullopt;
+  if (error != std::errc() || rest != end || ordinal < 0 || ordinal > 255) return std::nullopt;
   return ordinal;
 }
-
-}  // namespace
 
 std::span<const MemoryBackend* const> memory_backends() {
   static const std::vector<const MemoryBackend*> backends = [] {
@@ -36,7 +31,7 @@ std::span<const MemoryBackend* const> memory_backends() {
 }
 
 Result<const MemoryBackend*> find_memory_backend(std::string_view name) {
-  const auto gpu = gpu_of(name);
+  const auto gpu = gpu_named(name);
   const MemoryBackend* on_gpu = gpu ? cuda_backend(*gpu) : nullptr;
   if (on_gpu) return on_gpu;
   std::string names;

@@ -122,8 +122,6 @@ MemorySpace Rig::frame_space() const {
   return lent_there || put_there ? MemorySpace::cuda : MemorySpace::host;
 }
 
-bool Rig::delivers_cuda() const { return frame_space() == MemorySpace::cuda; }
-
 const Format& Rig::format() const { return state_->format; }
 
 std::size_t Rig::num_sensors() const { return state_->sensors.size(); }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "gstlockstepgpu.h"
 
-#include <charconv>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -63,16 +62,6 @@ GstCudaContext* context_of_peer(GstPad* pad) {
 }
 
 }  // namespace
-
-std::optional<int> gpu_named(const std::string& memory) {
-  if (memory == "cuda") return 0;
-  if (!memory.starts_with("cuda:")) return std::nullopt;
-  int ordinal = 0;
-  const char* end = memory.data() + memory.size();
-  const auto [rest, error] = std::from_chars(memory.data() + 5, end, ordinal);
-  if (error != std::errc() || rest != end || ordinal < 0) return std::nullopt;
-  return ordinal;
-}
 
 Result<const Gpu*> gpu_of(std::shared_ptr<CudaDevice> device) {
   Registry& known = registry();

@@ -3,9 +3,6 @@
 
 #include <gst/gst.h>
 
-#include <optional>
-#include <string>
-
 namespace lockstep {
 
 /// Whether this plugin was built with GPU memory: with GStreamer 1.24 or newer, its CUDA library, and CUDA's headers.
@@ -14,9 +11,6 @@ inline constexpr bool kHasGpuMemory = true;
 #else
 inline constexpr bool kHasGpuMemory = false;
 #endif
-
-/// The number of the GPU that a property `memory` names, as in "cuda" or "cuda:1"; nothing where it names other memory.
-std::optional<int> gpu_named(const std::string& memory);
 
 /// Answers a query for a GstCudaContext with that of GPU `ordinal`, the one that all our elements use, so that CUDA
 /// elements next to ours use it too. False where the query is another, or there is no such GPU.

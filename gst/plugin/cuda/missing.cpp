@@ -17,10 +17,6 @@ Error missing() {
 
 struct CudaMosaicPainter::State {};
 
-std::optional<int> gpu_named(const std::string& memory) {
-  if (memory == "cuda" || memory.starts_with("cuda:")) return 0;
-  return std::nullopt;
-}
 bool answer_cuda_query(GstElement*, GstQuery*, int) { return false; }
 void announce_cuda_context(GstElement*, int) {}
 Result<GstMemory*> cuda_memory_of(std::shared_ptr<const Pixels>, const GstVideoInfo&,
