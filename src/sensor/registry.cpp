@@ -8,8 +8,9 @@
 namespace lockstep {
 
 Error no_eglstreams() {
-  return Error{Errc::not_supported, 0,
-               "this build has no EGLStreams; build with the headers of CUDA (cudaEGL.h) and EGL at hand"};
+  return Error{
+      Errc::not_supported, 0,
+      "this build has no EGLStreams; build with the headers of CUDA (cudaEGL.h) and EGL at hand"};
 }
 
 std::span<const SensorBackend* const> sensor_backends() {

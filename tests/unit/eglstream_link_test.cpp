@@ -118,6 +118,32 @@ TEST(EglLink, AFileThatIsNoSocketStays) {
   EXPECT_TRUE(fails(listen_at("/" + std::string(200, 'x')), Errc::invalid_argument, "bytes"));
 }
 
+TEST(EglMetadata, WhatIsKnownOfAFrameArrivesAsItWas) {
+  FrameInfo info;
+  info.sequence = 1ull << 40;
+  info.captured = {Nanoseconds(123456789), Clock::monotonic};
+  info.reference = ReferencePoint::start_of_exposure;
+  info.settings = {Nanoseconds(8'000'000), 2, 1.5, 1.25, 0.75, Nanoseconds(33'333'333)};
+  info.settings_revision = 7;
+  const auto back = info_of(metadata_of(info));
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(back->sequence, info.sequence);
+  EXPECT_EQ(back->captured.since_epoch, info.captured.since_epoch);
+  EXPECT_EQ(back->captured.clock, Clock::monotonic);
+  EXPECT_EQ(back->reference, info.reference);
+  EXPECT_EQ(back->settings, info.settings);
+  EXPECT_EQ(back->settings_revision, 7u);
+}
+
+TEST(EglMetadata, OfAnotherProducerIsNone) {
+  EXPECT_FALSE(info_of(EglFrameMetadata{}).has_value());
+  EglFrameMetadata odd = metadata_of(FrameInfo{});
+  odd.reference = 1000;
+  const auto info = info_of(odd);
+  ASSERT_TRUE(info.has_value());
+  EXPECT_EQ(info->reference, ReferencePoint::unknown);
+}
+
 TEST(EglColour, EveryColourThatCanBePresentedIsKnownAgain) {
   for (const PixelFormat format : kPixelFormats)
     for (const ColourMatrix matrix : {ColourMatrix::bt601, ColourMatrix::bt709})

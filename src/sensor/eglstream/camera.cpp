@@ -26,23 +26,6 @@ namespace {
 
 constexpr std::size_t kNumSlots = 4;
 
-EglFrameMetadata metadata_of(const FrameInfo& info) {
-  EglFrameMetadata told;
-  told.magic = EglFrameMetadata::kMagic;
-  told.version = 1;
-  told.sequence = info.sequence;
-  told.captured_ns = info.captured.since_epoch.count();
-  told.reference = static_cast<std::uint32_t>(info.reference);
-  told.settings_revision = info.settings_revision;
-  told.exposure_ns = info.settings.exposure.count();
-  told.frame_duration_ns = info.settings.frame_duration.count();
-  told.analogue_gain = info.settings.analogue_gain;
-  told.digital_gain = info.settings.digital_gain;
-  told.red_gain = info.settings.red_gain;
-  told.blue_gain = info.settings.blue_gain;
-  return told;
-}
-
 }  // namespace
 
 struct EglCamera::State {

@@ -162,7 +162,6 @@ Result<std::optional<EglConsumer::Acquired>> EglConsumer::acquire(Nanoseconds ti
   if (has_metadata_)
     has_metadata_ = egl_->eglQueryStreamMetadataNV(display_, stream_, EGL_CONSUMER_METADATA_NV, 0,
                                                    0, sizeof acquired.metadata, &acquired.metadata);
-  if (acquired.metadata.magic != EglFrameMetadata::kMagic) acquired.metadata = EglFrameMetadata{};
   acquired.pixels = std::shared_ptr<const Pixels>(loan, &loan->pixels);
   return std::optional<Acquired>(std::move(acquired));
 }

@@ -35,7 +35,7 @@ class EglConsumer : public std::enable_shared_from_this<EglConsumer> {
 
   struct Acquired {
     CUeglFrame frame;
-    EglFrameMetadata metadata;  ///< All zero where the producer sends none.
+    EglFrameMetadata metadata;  ///< As the stream has it; see info_of().
     std::shared_ptr<const Pixels> pixels;
   };
   /// The next frame, waiting for it up to `timeout`; nothing if none comes. The host does not wait for its pixels: its fence

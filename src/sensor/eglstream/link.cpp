@@ -220,4 +220,39 @@ bool has_hung_up(int socket) {
   return size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
 }
 
+EglFrameMetadata metadata_of(const FrameInfo& info) {
+  EglFrameMetadata told;
+  told.magic = EglFrameMetadata::kMagic;
+  told.version = 1;
+  told.sequence = info.sequence;
+  told.captured_ns = info.captured.since_epoch.count();
+  told.reference = static_cast<std::uint32_t>(info.reference);
+  told.settings_revision = info.settings_revision;
+  told.exposure_ns = info.settings.exposure.count();
+  told.frame_duration_ns = info.settings.frame_duration.count();
+  told.analogue_gain = info.settings.analogue_gain;
+  told.digital_gain = info.settings.digital_gain;
+  told.red_gain = info.settings.red_gain;
+  told.blue_gain = info.settings.blue_gain;
+  return told;
+}
+
+std::optional<FrameInfo> info_of(const EglFrameMetadata& metadata) {
+  if (metadata.magic != EglFrameMetadata::kMagic) return std::nullopt;
+  FrameInfo info;
+  info.sequence = metadata.sequence;
+  info.captured = {Nanoseconds(metadata.captured_ns), Clock::monotonic};
+  info.reference = metadata.reference <= static_cast<std::uint32_t>(ReferencePoint::arrival)
+                       ? static_cast<ReferencePoint>(metadata.reference)
+                       : ReferencePoint::unknown;
+  info.settings = {Nanoseconds(metadata.exposure_ns),
+                   metadata.analogue_gain,
+                   metadata.digital_gain,
+                   metadata.red_gain,
+                   metadata.blue_gain,
+                   Nanoseconds(metadata.frame_duration_ns)};
+  info.settings_revision = metadata.settings_revision;
+  return info;
+}
+
 }  // namespace lockstep

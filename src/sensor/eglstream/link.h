@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "lockstep/format.h"
+#include "lockstep/frame.h"
 #include "lockstep/result.h"
 #include "lockstep/time.h"
 #include "sensor/eglstream/colour.h"
@@ -77,5 +79,10 @@ struct EglFrameMetadata {
   double blue_gain = 1;
 };
 static_assert(sizeof(EglFrameMetadata) == 80);
+
+/// What travels with a frame of that information. `sensor` and `copies` do not: the consumer knows better.
+EglFrameMetadata metadata_of(const FrameInfo& info);
+/// The same back; nothing where the producer sent none, or what we do not know.
+std::optional<FrameInfo> info_of(const EglFrameMetadata& metadata);
 
 }  // namespace lockstep

@@ -310,20 +310,8 @@ Result<Delivered> EglSensor::deliver(EglConsumer::Acquired acquired) {
   delivered.layout = *layout;
   delivered.lent = std::move(acquired.pixels);
   FrameInfo& info = delivered.info;
-  const EglFrameMetadata& told = acquired.metadata;
-  if (told.magic == EglFrameMetadata::kMagic) {
-    info.sequence = told.sequence;
-    info.captured = {Nanoseconds(told.captured_ns), Clock::monotonic};
-    info.reference = told.reference <= static_cast<std::uint32_t>(ReferencePoint::arrival)
-                         ? static_cast<ReferencePoint>(told.reference)
-                         : ReferencePoint::unknown;
-    info.settings = {Nanoseconds(told.exposure_ns),
-                     told.analogue_gain,
-                     told.digital_gain,
-                     told.red_gain,
-                     told.blue_gain,
-                     Nanoseconds(told.frame_duration_ns)};
-    info.settings_revision = told.settings_revision;
+  if (auto told = info_of(acquired.metadata)) {
+    info = *told;
   } else {
     info.sequence = last_sequence_ ? *last_sequence_ + 1 : 0;
     info.captured = {delivered.ready_at, Clock::monotonic};
