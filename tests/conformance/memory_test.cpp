@@ -2,7 +2,6 @@
 // The promises of lockstep/memory.h, kept by every backend that works here.
 #include "lockstep/memory.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -15,20 +14,13 @@
 #include <vector>
 
 #include "lockstep/sensor_spec.h"
+#include "open_fds.h"
 #include "result_testing.h"
 
 namespace lockstep {
 namespace {
 
 constexpr std::size_t kSlotBytes = 10'000;  // No whole number of pages.
-
-std::size_t num_open_fds() {
-  std::size_t count = 0;
-  DIR* fds = opendir("/proc/self/fd");
-  while (readdir(fds) != nullptr) ++count;
-  closedir(fds);
-  return count;
-}
 
 bool all_are(std::span<const std::byte> bytes, int value) {
   return std::all_of(bytes.begin(), bytes.end(),

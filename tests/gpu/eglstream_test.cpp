@@ -23,6 +23,7 @@
 #include "lockstep/eglstream.h"
 #include "lockstep/painted_code.h"
 #include "lockstep/rig.h"
+#include "open_fds.h"
 #include "rig_testing.h"
 #include "sensor/eglstream/egl.h"
 #include "sensor/eglstream/link.h"
@@ -406,10 +407,6 @@ TEST_F(EglStream, TheFifoBoundsHowManyFramesCanBeHeldAndTheRestIsCounted) {
 
 TEST_F(EglStream, RigsThatComeAndGoLeaveNoGpuMemoryAndNoFdsBehind) {
   Process producer = camera(0);
-  const auto fds = [] {
-    const std::filesystem::directory_iterator all("/proc/self/fd");
-    return std::distance(begin(all), end(all));
-  };
   const auto round = [&] {
     RigConfig config = config_of(sensors(1));
     config.memory = "cuda";
@@ -420,12 +417,12 @@ TEST_F(EglStream, RigsThatComeAndGoLeaveNoGpuMemoryAndNoFdsBehind) {
   };
   for (int i = 0; i < 3; ++i) round();
   const std::size_t free_before = device_->free_bytes();
-  const auto fds_before = fds();
+  const auto fds_before = num_open_fds();
   for (int i = 0; i < 10; ++i) round();
   // Of other processes' too: allow a granule each way.
   EXPECT_NEAR(static_cast<double>(device_->free_bytes()), static_cast<double>(free_before),
               8 << 20);
-  EXPECT_LE(fds(), fds_before + 1);
+  EXPECT_LE(num_open_fds(), fds_before + 1);
 }
 
 // A stream of this process, and CUDA as its producer.

@@ -2,7 +2,6 @@
 // A whole rig on simulated sensors: what comes in, what comes out, and where the rest went.
 #include "lockstep/rig.h"
 
-#include <dirent.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 
 #include "lockstep/memory.h"
 #include "lockstep/painted_code.h"
+#include "open_fds.h"
 #include "rig_testing.h"
 
 namespace lockstep {
@@ -26,14 +26,6 @@ std::optional<PaintedCode> code_of(const Frame& frame) {
 
 std::uint64_t drops_of(const RigStats& stats, std::size_t sensor, DropReason reason) {
   return stats.sensors[sensor].drops[static_cast<std::size_t>(reason)];
-}
-
-std::size_t num_open_fds() {
-  std::size_t count = 0;
-  DIR* fds = opendir("/proc/self/fd");
-  while (readdir(fds) != nullptr) ++count;
-  closedir(fds);
-  return count;
 }
 
 TEST(Rig, BatchHoldsTheFramesOfOneTriggerEachInItsSlot) {

@@ -9,6 +9,7 @@
 #
 # usage: kernel.sh CACHE
 set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 cache=$1
 
 skip() {
@@ -19,13 +20,6 @@ skip() {
 # The newest kernel that is in the cache and whole (the mark is written last).
 cached_kernel() {
   find "$cache" -mindepth 2 -maxdepth 2 -name .unpacked 2>/dev/null | sort -V | tail -1 | xargs -r dirname
-}
-
-# The Debian mirror that this machine's own apt uses, whichever way its sources are written.
-mirror() {
-  . /etc/os-release
-  apt-get "${apt_folders[@]}" update --print-uris 2>/dev/null |
-    sed -n "s|^'\(.*\)/dists/${VERSION_CODENAME:-none}/InRelease'.*|\1|p" | head -1
 }
 
 # apt with lists and sources of our own.
@@ -43,7 +37,7 @@ fetch_kernel() {
   apt_folders=(-o Dir::State::lists="$cache/apt/lists" -o Dir::Cache="$cache/apt" -o APT::Sandbox::User=)
 
   local keyring=/usr/share/keyrings/debian-archive-keyring.gpg address
-  address=$(mirror)
+  address=$(debian_mirror "${apt_folders[@]}")
   [ -n "$address" ] && [ -e "$keyring" ] || skip "apt has no Debian mirror to take a kernel from"
   echo "deb [signed-by=$keyring] $address bookworm-backports main" >"$cache/apt/sources.list"
   private_apt apt-get update >&2 || skip "the mirror does not give bookworm-backports"

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "camera.h"
+#include "open_fds.h"
 #include "support/unique_fd.h"
 
 namespace lockstep {
@@ -24,13 +25,6 @@ Result<std::unique_ptr<Sensor>> open_sensor(const std::string& name) {
   auto backend = find_sensor_backend(spec->backend);
   if (!backend) return std::move(backend).error();
   return (*backend)->open(*spec);
-}
-
-std::size_t num_open_fds() {
-  std::size_t count = 0;
-  for ([[maybe_unused]] const auto& fd : std::filesystem::directory_iterator("/proc/self/fd"))
-    ++count;
-  return count;
 }
 
 // Waits for frames until the device is found to be lost.
