@@ -51,6 +51,13 @@ need() {
     "${missing[@]}" </dev/null
 }
 
+# debian_mirror APT_OPTION...: prints the Debian mirror that this machine's own apt uses, whichever way its sources are
+# written; nothing where it has none.
+debian_mirror() {
+  (. /etc/os-release && apt-get "$@" update --print-uris 2>/dev/null |
+    sed -n "s|^'\(.*\)/dists/${VERSION_CODENAME:-none}/InRelease'.*|\1|p" | head -1) || true
+}
+
 # configure FOLDER OPTION...: prepares a build folder, anew where it was prepared otherwise.
 configure() {
   local folder=$1
