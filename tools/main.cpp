@@ -191,26 +191,35 @@ void add_verify(CLI::App& app, VerifyOptions& options, Chosen& chosen) {
 }
 
 void add_camera(CLI::App& app, CameraOptions& options, Chosen& chosen) {
-  CLI::App* command = app.add_subcommand(
-      "camera",
-      "Is a camera in a process of its own: delivers a sensor's frames on an NVIDIA GPU to the sensor "
-      "eglstream:SOCKET of another process, until interrupted");
-  command->add_option("--eglstream", options.socket, "Path of the socket that its consumer connects to")
+  CLI::App* command = app.add_subcommand("camera",
+                                         "Is a camera in a process of its own: delivers a sensor's "
+                                         "frames on an NVIDIA GPU to the sensor "
+                                         "eglstream:SOCKET of another process, until interrupted");
+  command
+      ->add_option("--eglstream", options.socket,
+                   "Path of the socket that its consumer connects to")
       ->required();
-  command->add_option("--sensor", options.sensor, "The sensor, on the real clock")->capture_default_str();
+  command->add_option("--sensor", options.sensor, "The sensor, on the real clock")
+      ->capture_default_str();
   command->add_option("--format", options.pixel_format, "NV12, P010_10LE, GRAY8, BGRx or RGBA")
       ->capture_default_str();
   const CLI::Range side(std::uint32_t{1}, kMaxSide);
-  command->add_option("--width", options.format.width, "In pixels")->check(side)->capture_default_str();
-  command->add_option("--height", options.format.height, "In pixels")->check(side)->capture_default_str();
+  command->add_option("--width", options.format.width, "In pixels")
+      ->check(side)
+      ->capture_default_str();
+  command->add_option("--height", options.format.height, "In pixels")
+      ->check(side)
+      ->capture_default_str();
   command->add_option("--framerate", options.format.framerate.numerator, "Frames per second")
       ->check(CLI::Range(1u, 1000u))
       ->capture_default_str();
-  command->add_option("--index", options.index,
-                      "Which sensor of its rig it is: simulated ones paint it into their frames")
+  command
+      ->add_option("--index", options.index,
+                   "Which sensor of its rig it is: simulated ones paint it into their frames")
       ->check(CLI::Range(0u, 63u));
   command->add_flag("--arrays", options.arrays, "Deliver CUDA arrays, not pitch-linear memory");
-  command->add_option("--gpu", options.gpu, "Number of the GPU, as CUDA counts them")->check(CLI::Range(0, 63));
+  command->add_option("--gpu", options.gpu, "Number of the GPU, as CUDA counts them")
+      ->check(CLI::Range(0, 63));
   command->footer(
       "Example, a rig of two:\n"
       "  lockstep camera --eglstream /tmp/0.sock --index 0 &\n"
