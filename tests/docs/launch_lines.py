@@ -8,6 +8,7 @@ source file. It is run as written, but for a few frames, into no window, and in 
 usage: launch_lines.py SOURCE_ROOT LOCKSTEP
 """
 
+import ctypes
 import pathlib
 import re
 import subprocess
@@ -45,7 +46,9 @@ def bounded(line, lockstep):
             line += f" --batches {NUM_BUFFERS}"
             if "--sensors" not in line:
                 line += " --sensors 'sim?realtime=false'" + ("" if " -n " in line else " -n 4")
-        return str(lockstep) + line.removeprefix("lockstep")
+        # A camera ends when it is interrupted, and that is no error.
+        until = "timeout --signal=INT --preserve-status 3 " if "lockstep camera " in line else ""
+        return until + str(lockstep) + line.removeprefix("lockstep")
     line = re.sub(r"num-buffers=\d+", f"num-buffers={NUM_BUFFERS}", line)
     if "num-buffers=" not in line:
         line = line.replace("lockstepsrc", f"lockstepsrc num-buffers={NUM_BUFFERS}", 1)
@@ -57,9 +60,18 @@ def elements_of(line):
     return [word for word in first_words if re.fullmatch(r"[a-z][a-z0-9_]*", word)]
 
 
+def has_gpu():
+    try:
+        return ctypes.CDLL("libcuda.so.1").cuInit(0) == 0
+    except OSError:
+        return False
+
+
 def reason_to_skip(line):
     if "/dev/video" in line:
         return "needs cameras; the virtual machine's tests have some"
+    if line.startswith("lockstep camera") and not has_gpu():
+        return "needs an NVIDIA GPU; scripts/test-gpu runs cameras where there is one"
     if line.startswith("lockstep bench"):
         return "takes minutes; the benchmarks are run by hand"
     if line.startswith("gst-launch"):
