@@ -28,7 +28,9 @@ int run_camera(CameraOptions options) {
   if (!sensor) return tell(sensor.error());
   const auto pixel_format = pixel_format_from(options.pixel_format);
   if (!pixel_format)
-    return tell({Errc::invalid_argument, 0, "no pixel format \"" + options.pixel_format + "\""});
+    return tell({Errc::invalid_argument, 0,
+                 "no pixel format \"" + options.pixel_format +
+                     "\", wanted NV12, P010_10LE, GRAY8, BGRx or RGBA"});
   options.format.pixel_format = *pixel_format;
   EglCamera::Config config{options.socket, *sensor, options.format, options.index, options.arrays,
                            options.gpu,    {}};

@@ -178,6 +178,13 @@ settings_are_set() {
       --light-log set.csv && [[ $(tail -n 1 set.csv) == *,5000.000,* ]]
 }
 
+# What a camera does where it can run is tried on a machine with a GPU (tests/gpu).
+cameras_tell_what_they_want() {
+  ends_with 2 "$lockstep" camera && says "--eglstream" &&
+    ends_with 2 "$lockstep" camera --eglstream x.sock --format FOO && says "P010_10LE" &&
+    ends_with 2 "$lockstep" camera --eglstream x.sock --index 64 && says "--index" && [[ ! -e x.sock ]]
+}
+
 bad_light_is_status_2() {
   local bad
   for bad in "--exposure -1" "--exposure 0" "--exposure nan" "--exposure inf" "--exposure ten" \
@@ -272,6 +279,7 @@ check "light has examples" light_has_examples
 check "light is shown in a pipe, without control sequences" light_is_shown_in_a_pipe
 check "light is logged, a line for each batch" light_is_logged
 check "settings are set" settings_are_set
+check "cameras tell what they want" cameras_tell_what_they_want
 check "light that is none ends with status 2" bad_light_is_status_2
 check "light beyond what the sensors can do is told" light_beyond_the_sensors_is_told
 check "the light log is checked before anything starts" light_log_is_checked_first
