@@ -45,7 +45,7 @@ std::string source_of(const std::string& file) {
 // What a branch brings when nothing else runs.
 Film decode_alone(const std::string& branch) {
   Film film;
-  Pipeline pipeline(branch + " ! fakesink name=end sync=false");
+  MuxPipeline pipeline(branch + " ! fakesink name=end sync=false");
   pipeline.watch("end.sink", [&](GstPad* pad, GstBuffer* buffer) {
     const CapsPtr caps(gst_pad_get_current_caps(pad));
     film.times.push_back(GST_BUFFER_PTS(buffer));
@@ -73,11 +73,11 @@ class MuxFootage : public testing::Test {
 
   // Runs a mux of these branches, and keeps what was in its batches.
   void mux(const std::string& properties, const std::vector<std::string>& branches,
-           const std::function<void(Pipeline&)>& prepare = {}) {
+           const std::function<void(MuxPipeline&)>& prepare = {}) {
     std::string line = "lockstepmux name=mux " + properties + " ! fakesink name=end sync=false ";
     for (std::size_t s = 0; s < branches.size(); ++s)
       line += branches[s] + " ! mux.sink_" + std::to_string(s) + " ";
-    pipeline_ = std::make_unique<Pipeline>(line);
+    pipeline_ = std::make_unique<MuxPipeline>(line);
     if (prepare) prepare(*pipeline_);
     pipeline_->watch("end.sink", [this](GstPad*, GstBuffer* buffer) {
       batches_.push_back(look_at(buffer));
@@ -112,9 +112,9 @@ class MuxFootage : public testing::Test {
     }
   }
 
-  static void expect_frame(const SeenBatch& batch, std::size_t s, const Film& film,
+  static void expect_frame(const MuxedBatch& batch, std::size_t s, const Film& film,
                            std::size_t number, GstClockTime pts) {
-    const SeenBatch::Slot& slot = batch.slots[s];
+    const MuxedBatch::Slot& slot = batch.slots[s];
     if (number >= film.size()) {
       EXPECT_EQ(slot.state, GST_LOCKSTEP_FRAME_MISSING);
       return;
@@ -131,14 +131,14 @@ class MuxFootage : public testing::Test {
   }
   std::size_t num_copies() const {
     std::size_t copies = 0;
-    for (const SeenBatch& batch : batches_)
+    for (const MuxedBatch& batch : batches_)
       for (const auto& slot : batch.slots) copies += slot.copies;
     return copies;
   }
   Stats stats() const { return pipeline_->stats(); }
 
-  std::unique_ptr<Pipeline> pipeline_;
-  std::vector<SeenBatch> batches_;
+  std::unique_ptr<MuxPipeline> pipeline_;
+  std::vector<MuxedBatch> batches_;
 };
 
 // The same film four times, each stream some frames ahead of the others.
@@ -150,7 +150,7 @@ std::vector<std::string> four_times(const std::string& rest) {
 }
 
 // Frames that are ahead are left out before anything is asked for a slot to put them in.
-void cut(Pipeline& pipeline) {
+void cut(MuxPipeline& pipeline) {
   for (std::size_t s = 0; s < kAhead.size(); ++s) {
     const std::string source = "decoder" + std::to_string(s) + ".src";
     gst_pad_set_offset(pipeline.pad(source), -static_cast<gint64>(kAhead[s] * kPeriod));
@@ -163,7 +163,7 @@ void cut(Pipeline& pipeline) {
 }
 
 // Frames that are ahead come, with times before the beginning.
-void shift(Pipeline& pipeline) {
+void shift(MuxPipeline& pipeline) {
   for (std::size_t s = 0; s < kAhead.size(); ++s)
     gst_pad_set_offset(pipeline.pad("mux.sink_" + std::to_string(s)),
                        -static_cast<gint64>(kAhead[s] * kPeriod));
@@ -209,7 +209,7 @@ TEST_F(MuxFootage, ContiguousCopiesOnlyFramesThatLieElsewhere) {
   EXPECT_EQ(num_contiguous(), batches_.size());
   EXPECT_EQ(stats().of(2, "copies"), film.size() - kAhead[2]);
   for (guint s : {0u, 1u, 3u}) EXPECT_LT(stats().of(s, "copies"), batches_.size() / 10) << s;
-  for (const SeenBatch& batch : batches_)
+  for (const MuxedBatch& batch : batches_)
     for (const auto& slot : batch.slots) EXPECT_LE(slot.copies, 1u);
 }
 
@@ -225,7 +225,7 @@ TEST_F(MuxFootage, ByReferenceNothingIsCopied) {
 
 TEST_F(MuxFootage, OfAStreamThatBeginsLaterTheFirstSlotsAreMissing) {
   const Film film = decode_alone(source_of("vtest.avi"));
-  ASSERT_NO_FATAL_FAILURE(mux("", four_times(""), [](Pipeline& pipeline) {
+  ASSERT_NO_FATAL_FAILURE(mux("", four_times(""), [](MuxPipeline& pipeline) {
     gst_pad_set_offset(pipeline.pad("mux.sink_1"), 7 * kPeriod);
   }));
   ASSERT_EQ(batches_.size(), film.size() + 7);
@@ -289,7 +289,7 @@ TEST_F(MuxFootage, FourFilmsAtTheirOwnRates) {
     GstClockTime first = GST_CLOCK_TIME_NONE;
     GstClockTime last = 0;
     for (std::size_t s = 0; s < films.size(); ++s) {
-      const SeenBatch::Slot& slot = batches_[b].slots[s];
+      const MuxedBatch::Slot& slot = batches_[b].slots[s];
       if (slot.state == GST_LOCKSTEP_FRAME_MISSING) continue;
       const Film& film = films[s];
       std::size_t number = next[s];
@@ -320,7 +320,7 @@ TEST_F(MuxFootage, AMosaicOfItIsRecordedWhole) {
   for (const std::string& branch : four_times(" ! identity eos-after=91"))
     line += branch + " ! mux. ";
   {
-    Pipeline pipeline(line);
+    MuxPipeline pipeline(line);
     shift(pipeline);
     ASSERT_EQ(pipeline.run(), "EOS");
     EXPECT_EQ(pipeline.stats().of("batches"), 90u);

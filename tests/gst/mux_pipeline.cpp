@@ -54,10 +54,10 @@ std::uint64_t hash_in_block(const guint8* block, const GstVideoMeta& meta) {
 }
 
 GstPadProbeReturn call(GstPad* pad, GstPadProbeInfo* info, gpointer look) {
-  return (*static_cast<Pipeline::Look*>(look))(pad, GST_PAD_PROBE_INFO_BUFFER(info));
+  return (*static_cast<MuxPipeline::Look*>(look))(pad, GST_PAD_PROBE_INFO_BUFFER(info));
 }
 
-void forget(gpointer look) { delete static_cast<Pipeline::Look*>(look); }
+void forget(gpointer look) { delete static_cast<MuxPipeline::Look*>(look); }
 
 }  // namespace
 
@@ -87,8 +87,8 @@ GstVideoInfo info_of(GstBuffer* frame, GstCaps* caps) {
   return info;
 }
 
-SeenBatch look_at(GstBuffer* batch) {
-  SeenBatch seen;
+MuxedBatch look_at(GstBuffer* batch) {
+  MuxedBatch seen;
   const GstLockstepBatchMeta* meta = gst_buffer_get_lockstep_batch_meta(batch);
   EXPECT_NE(meta, nullptr);
   if (!meta) return seen;
@@ -99,10 +99,10 @@ SeenBatch look_at(GstBuffer* batch) {
     ADD_FAILURE() << "cannot map the block";
   for (guint s = 0; s < meta->n_frames; ++s) {
     const GstLockstepFrame& frame = meta->frames[s];
-    SeenBatch::Slot slot{.state = frame.state,
-                         .sequence = frame.sequence,
-                         .capture_time = frame.capture_time,
-                         .copies = frame.copies};
+    MuxedBatch::Slot slot{.state = frame.state,
+                          .sequence = frame.sequence,
+                          .capture_time = frame.capture_time,
+                          .copies = frame.copies};
     EXPECT_EQ(frame.buffer == nullptr, frame.state == GST_LOCKSTEP_FRAME_MISSING);
     if (frame.buffer) {
       slot.pts = GST_BUFFER_PTS(frame.buffer);
@@ -116,24 +116,24 @@ SeenBatch look_at(GstBuffer* batch) {
   return seen;
 }
 
-Pipeline::Pipeline(const std::string& line) {
+MuxPipeline::MuxPipeline(const std::string& line) {
   GError* error = nullptr;
   pipeline_.reset(gst_parse_launch(line.c_str(), &error));
   EXPECT_EQ(error, nullptr) << error->message << ": " << line;
 }
 
-Pipeline::~Pipeline() {
+MuxPipeline::~MuxPipeline() {
   gst_element_set_state(get(), GST_STATE_NULL);
   for (GstPad* pad : pads_) gst_object_unref(pad);
 }
 
-ElementPtr Pipeline::element(const std::string& name) const {
+ElementPtr MuxPipeline::element(const std::string& name) const {
   ElementPtr element(gst_bin_get_by_name(GST_BIN(get()), name.c_str()));
   EXPECT_NE(element, nullptr) << name;
   return element;
 }
 
-GstPad* Pipeline::pad(const std::string& name) {
+GstPad* MuxPipeline::pad(const std::string& name) {
   const std::size_t dot = name.find('.');
   GstPad* pad =
       gst_element_get_static_pad(element(name.substr(0, dot)).get(), name.c_str() + dot + 1);
@@ -142,11 +142,11 @@ GstPad* Pipeline::pad(const std::string& name) {
   return pad;
 }
 
-void Pipeline::watch(const std::string& name, Look look) {
+void MuxPipeline::watch(const std::string& name, Look look) {
   gst_pad_add_probe(pad(name), GST_PAD_PROBE_TYPE_BUFFER, call, new Look(std::move(look)), forget);
 }
 
-std::string Pipeline::run() {
+std::string MuxPipeline::run() {
   gst_element_set_state(get(), GST_STATE_PLAYING);
   GstBus* bus = gst_element_get_bus(get());
   GstMessage* message = gst_bus_timed_pop_filtered(

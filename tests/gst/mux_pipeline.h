@@ -17,7 +17,7 @@
 namespace lockstep {
 
 /// What a batch of a pipeline was like, kept when the batch itself is gone.
-struct SeenBatch {
+struct MuxedBatch {
   struct Slot {
     GstLockstepFrameState state = GST_LOCKSTEP_FRAME_MISSING;
     GstClockTime pts = GST_CLOCK_TIME_NONE;
@@ -33,7 +33,7 @@ struct SeenBatch {
 };
 
 /// Looks at a batch; a slot's hash is 0 where it is missing.
-SeenBatch look_at(GstBuffer* batch);
+MuxedBatch look_at(GstBuffer* batch);
 
 /// A hash of a frame's visible pixels, row by row, wherever its planes lie. \thread any.
 std::uint64_t hash_of(GstBuffer* frame, const GstVideoInfo& info);
@@ -41,14 +41,14 @@ std::uint64_t hash_of(GstBuffer* frame, const GstVideoInfo& info);
 GstVideoInfo info_of(GstBuffer* frame, GstCaps* caps);
 
 /// A pipeline that is looked at while it runs. By convention its muxer is named `mux`.
-class Pipeline {
+class MuxPipeline {
  public:
   using Look = std::function<GstPadProbeReturn(GstPad*, GstBuffer*)>;
 
-  explicit Pipeline(const std::string& line);
-  ~Pipeline();
-  Pipeline(const Pipeline&) = delete;
-  Pipeline& operator=(const Pipeline&) = delete;
+  explicit MuxPipeline(const std::string& line);
+  ~MuxPipeline();
+  MuxPipeline(const MuxPipeline&) = delete;
+  MuxPipeline& operator=(const MuxPipeline&) = delete;
 
   /// The pad, such as "mux.sink_0"; null with a failure where there is none.
   GstPad* pad(const std::string& name);

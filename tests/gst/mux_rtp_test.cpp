@@ -235,7 +235,7 @@ class MuxRtp : public testing::Test {
     std::string line = "lockstepmux name=mux max-wait=5000000000 sync-tolerance=100000000 " +
                        properties + " ! fakesink name=end sync=false ";
     for (guint s = 0; s < kStreams; ++s) line += receiver_line(s);
-    receiver_ = std::make_unique<Pipeline>(line);
+    receiver_ = std::make_unique<MuxPipeline>(line);
     receiver_->watch("end.sink",
                      [this](GstPad*, GstBuffer* batch) { return received_.add(batch); });
     gst_element_set_state(receiver_->get(), GST_STATE_PLAYING);
@@ -243,7 +243,7 @@ class MuxRtp : public testing::Test {
     line = "videotestsrc is-live=true pattern=smpte num-buffers=" + std::to_string(kFrames) +
            " ! video/x-raw,format=I420,width=320,height=192,framerate=5/1 ! tee name=camera ";
     for (guint s = 0; s < kStreams; ++s) line += sender_line(s, port(s), lines[s]);
-    Pipeline sender(line);
+    MuxPipeline sender(line);
     for (guint s = 0; s < kStreams; ++s)
       sender.watch("camera" + std::to_string(s) + ".src",
                    [s](GstPad*, GstBuffer* frame) { return stamp(s, frame); });
@@ -297,7 +297,7 @@ class MuxRtp : public testing::Test {
     RecordProperty("by-reference", std::to_string(stats.of("by-reference")));
   }
 
-  std::unique_ptr<Pipeline> receiver_;
+  std::unique_ptr<MuxPipeline> receiver_;
   Received received_;
 };
 

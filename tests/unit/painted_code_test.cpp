@@ -84,9 +84,9 @@ Picture bilinear_scaled(const Picture& from, std::uint32_t width, std::uint32_t 
   return to;
 }
 
-class EveryFormat : public testing::TestWithParam<PixelFormat> {};
+class PaintedCodeFormat : public testing::TestWithParam<PixelFormat> {};
 
-TEST_P(EveryFormat, ReadsBackAtEvenAndOddSizes) {
+TEST_P(PaintedCodeFormat, ReadsBackAtEvenAndOddSizes) {
   for (auto [width, height] : {std::pair{1920u, 1080u}, {637u, 359u}, {121u, 69u}, {120u, 68u}}) {
     const Format format{GetParam(), width, height, {}};
     const auto layout = default_layout(format.pixel_format, width, height);
@@ -95,7 +95,7 @@ TEST_P(EveryFormat, ReadsBackAtEvenAndOddSizes) {
   }
 }
 
-TEST_P(EveryFormat, LeavesTheRestOfThePictureAlone) {
+TEST_P(PaintedCodeFormat, LeavesTheRestOfThePictureAlone) {
   const Format format{GetParam(), 637, 359, {}};
   const auto layout = default_layout(format.pixel_format, 637, 359);
   const auto frame = painted(format, kCode);
@@ -109,7 +109,7 @@ TEST_P(EveryFormat, LeavesTheRestOfThePictureAlone) {
   }
 }
 
-TEST_P(EveryFormat, PaintsNothingWithoutRoom) {
+TEST_P(PaintedCodeFormat, PaintsNothingWithoutRoom) {
   for (auto [width, height] : {std::pair{119u, 68u}, {120u, 67u}, {16u, 16u}, {1u, 1u}}) {
     const Format format{GetParam(), width, height, {}};
     const auto frame = painted(format, kCode);
@@ -120,7 +120,7 @@ TEST_P(EveryFormat, PaintsNothingWithoutRoom) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(PaintedCode, EveryFormat, testing::ValuesIn(kPixelFormats),
+INSTANTIATE_TEST_SUITE_P(PaintedCode, PaintedCodeFormat, testing::ValuesIn(kPixelFormats),
                          [](const auto& tested) { return std::string(to_string(tested.param)); });
 
 TEST(PaintedCode, ChromaUnderItIsNeutral) {

@@ -182,9 +182,9 @@ TEST(SimScene, SensorsLookFromDifferentSides) {
   EXPECT_LT(same, 600u);
 }
 
-class EveryFormat : public testing::TestWithParam<PixelFormat> {};
+class SimSceneFormat : public testing::TestWithParam<PixelFormat> {};
 
-TEST_P(EveryFormat, ShowsTheSameGreys) {
+TEST_P(SimSceneFormat, ShowsTheSameGreys) {
   for (auto [width, height] : {std::pair{320u, 180u}, {319u, 179u}}) {
     const Frame frame(quiet(), shot_of(milliseconds(10)), {GetParam(), width, height, {}});
     for (std::size_t step = 0; step < kWedge.count; ++step) {
@@ -218,13 +218,13 @@ TEST_P(EveryFormat, ShowsTheSameGreys) {
   }
 }
 
-TEST_P(EveryFormat, CanBeOfAnySize) {
+TEST_P(SimSceneFormat, CanBeOfAnySize) {
   for (auto [width, height] :
        {std::pair{1u, 1u}, {2u, 1u}, {1u, 2u}, {3u, 5u}, {16u, 16u}, {17u, 4096u}, {4096u, 17u}})
     Frame(SimOptions(), shot_of(milliseconds(10)), {GetParam(), width, height, {}});
 }
 
-INSTANTIATE_TEST_SUITE_P(SimScene, EveryFormat, testing::ValuesIn(kPixelFormats),
+INSTANTIATE_TEST_SUITE_P(SimScene, SimSceneFormat, testing::ValuesIn(kPixelFormats),
                          [](const auto& tested) { return std::string(to_string(tested.param)); });
 
 // The pixel's colour as RGB codes of full range, by BT.709 or BT.601.

@@ -39,8 +39,9 @@ mux_test() {
 check "simulated cameras" load_cameras
 check "dma-bufs of shared memory" test -c /dev/udmabuf
 check "V4L2 cameras" "$BUILD_ROOT/tests/vm/vm_v4l2_test" --gtest_brief=1
-check "every memory keeps its promises" "$BUILD_ROOT/tests/conformance/conformance_memory" --gtest_brief=1
-check "V4L2 keeps the sensors' promises" "$BUILD_ROOT/tests/conformance/conformance_sensor" \
+check "every memory keeps its promises" "$BUILD_ROOT/tests/conformance/conformance_tests" \
+  --file=memory_test --gtest_brief=1
+check "V4L2 keeps the sensors' promises" "$BUILD_ROOT/tests/conformance/conformance_tests" \
   --gtest_brief=1 --gtest_filter='*_dev_video0:*_dev_video4'
 check "v4l2src writes into the slots of a batch" mux_test
 check "four cameras, one batch, one recording" bash "$SOURCE_ROOT/tests/vm/pipeline.sh"

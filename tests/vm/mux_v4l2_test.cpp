@@ -59,7 +59,7 @@ class MuxV4l2 : public testing::Test {
     std::string line = "lockstepmux name=mux sync-tolerance=75000000 " + properties +
                        " ! fakesink name=end sync=false ";
     for (guint s = 0; s < kCameras; ++s) line += camera_line(s, io);
-    pipeline_ = std::make_unique<Pipeline>(line);
+    pipeline_ = std::make_unique<MuxPipeline>(line);
     pipeline_->watch("end.sink", [this](GstPad*, GstBuffer* batch) { return look(batch); });
     ASSERT_EQ(pipeline_->run(), "EOS");
   }
@@ -101,7 +101,7 @@ class MuxV4l2 : public testing::Test {
                 static_cast<unsigned>(stats.of("incomplete")), num_contiguous_, num_in_step_);
   }
 
-  std::unique_ptr<Pipeline> pipeline_;
+  std::unique_ptr<MuxPipeline> pipeline_;
   std::array<std::optional<guint64>, kCameras> last_;
   bool reference_ = false;  // Batches are not contiguous.
   guint num_contiguous_ = 0;
