@@ -149,7 +149,11 @@ CapsPtr frame_caps_of_slot(const GstCaps* batch_caps, guint slot) {
     return CapsPtr(gst_caps_new_empty());
   const GValue* stream = gst_value_array_get_value(streams, slot);
   if (!GST_VALUE_HOLDS_CAPS(stream)) return CapsPtr(gst_caps_new_empty());
-  return CapsPtr(gst_caps_ref(const_cast<GstCaps*>(gst_value_get_caps(stream))));
+  const GstCaps* caps = gst_value_get_caps(stream);
+  // Without a field nothing is known yet; see set_streams() of the muxer.
+  if (!gst_caps_is_fixed(caps) || gst_structure_n_fields(gst_caps_get_structure(caps, 0)) == 0)
+    return CapsPtr(gst_caps_new_empty());
+  return CapsPtr(gst_caps_ref(const_cast<GstCaps*>(caps)));
 }
 
 CapsPtr batch_caps_of(std::span<const FormatOffer> offers, guint batch_size, FrameMemory memory) {

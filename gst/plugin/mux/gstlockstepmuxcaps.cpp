@@ -122,7 +122,8 @@ void set_streams(GstStructure* structure, const Slots& slots) {
   for (const auto& slot : slots) {
     GValue stream = G_VALUE_INIT;
     g_value_init(&stream, GST_TYPE_CAPS);
-    CapsPtr of_slot(slot.kind ? gst_caps_ref(slot.kind->caps.get()) : gst_caps_new_empty());
+    CapsPtr of_slot(slot.kind ? gst_caps_ref(slot.kind->caps.get())
+                              : gst_caps_new_empty_simple("video/x-raw"));
     gst_value_set_caps(&stream, of_slot.get());
     gst_value_array_append_and_take_value(&streams, &stream);
   }

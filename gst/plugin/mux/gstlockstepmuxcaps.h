@@ -21,7 +21,8 @@ namespace lockstep {
 Result<CapsPtr> batch_caps_of(const MuxSet& set, BatchLayout layout, Fraction rate,
                               GstCaps* downstream);
 
-/// Sets a field `streams`: an array of the caps of each slot, EMPTY where they are not known yet.
+/// Sets a field `streams`: an array of the caps of each slot; `video/x-raw` without any field where they are not known yet,
+/// since caps with EMPTY or ANY inside are not fixed for GStreamer 1.28, which looks into arrays.
 void set_streams(GstStructure* structure, const std::vector<MuxSet::Slot>& slots);
 
 /// Whether an element with those caps takes batches of frames of several kinds.
