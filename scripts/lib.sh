@@ -4,14 +4,15 @@
 # What the scripts share. To be sourced; sets `root`, the folder of the project.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# What Debian 12 calls what each job takes.
+# What Debian calls what each job takes.
 packages_to_build=(meson ninja-build pkg-config g++ libgstreamer1.0-dev
   libgstreamer-plugins-base1.0-dev libegl-dev libyuv-dev libcli11-dev libfmt-dev nlohmann-json3-dev)
 packages_to_run=(gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
   gstreamer1.0-plugins-bad gstreamer1.0-libav)
-packages_to_test=(libgtest-dev libgmock-dev libbenchmark-dev clang libclang-rt-dev python3
-  python3-gi python3-gst-1.0 python3-matplotlib gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
-  qemu-system-x86 busybox-static kmod xz-utils cpio)
+packages_to_test=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-gi python3-gst-1.0
+  python3-matplotlib gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0)
+packages_to_sanitize=(clang libclang-rt-dev llvm)
+packages_to_emulate=(qemu-system-x86 busybox-static kmod xz-utils cpio)
 
 say() { printf '\n== %s\n' "$*"; }
 

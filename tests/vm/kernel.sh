@@ -7,10 +7,10 @@
 # Nothing is installed and apt's own configuration is only read: the package lists, the sources list
 # and the package all live in the cache folder. Exit status 77: this machine cannot have it.
 #
-# usage: kernel.sh CACHE
+# usage: kernel.sh
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
-cache=$1
+cache=${XDG_CACHE_HOME:-$root/.cache}/lockstep-vm
 
 skip() {
   echo "skipped: $*" >&2

@@ -11,7 +11,6 @@
 set -euo pipefail
 script=$(realpath "$1") source_root=$(realpath "$2") build_root=$(realpath "$3")
 here=$(dirname "$(realpath "$0")")
-cache=${XDG_CACHE_HOME:-$source_root/.cache}/lockstep-vm
 limit_seconds=${LOCKSTEP_VM_LIMIT:-570}
 
 skip() {
@@ -66,7 +65,7 @@ for tool in qemu-system-x86_64 busybox modprobe xz; do
 done
 ldd "$(command -v busybox)" >/dev/null 2>&1 && skip "busybox is not the static one (busybox-static)"
 
-kernel_root=$("$here/kernel.sh" "$cache") || exit $?
+kernel_root=$("$here/kernel.sh") || exit $?
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 pack_initramfs "$kernel_root" "$work/initramfs"
