@@ -27,12 +27,13 @@ void push_offered(MuxBench& bench, const std::vector<guint>& pads, guint number)
     EXPECT_EQ(bench.push(pad, bench.offered_frame(pad, number, at(number))), GST_FLOW_OK);
 }
 
-// The bytes that a memory maps.
+// Where a buffer's bytes are.
 const guint8* bytes_of(GstBuffer* buffer) {
   GstMapInfo map;
   if (!gst_buffer_map(buffer, &map, GST_MAP_READ)) return nullptr;
+  const guint8* bytes = map.data;  // GStreamer 1.28 clears it in unmapping.
   gst_buffer_unmap(buffer, &map);
-  return map.data;
+  return bytes;
 }
 
 TEST(MuxMemory, FramesWrittenIntoTheSlotsAreTheBatch) {

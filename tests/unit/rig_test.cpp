@@ -253,15 +253,20 @@ TEST(Rig, RealFramesAreDroppedAndCountedWhileDownstreamHoldsEveryBatch) {
   std::vector<Batch> held;
   held.push_back(next(*rig));
   held.push_back(next(*rig));
-  auto none = rig->next_batch(std::chrono::milliseconds(200));
-  ASSERT_FALSE(none);
-  EXPECT_EQ(none.error().code, Errc::timed_out);
+  // On a busy machine a wait may be over before a frame came, and a batch may lack one.
+  while (drops_of(rig->stats(), 0, DropReason::downstream_full) == 0) {
+    auto none = rig->next_batch(kShort);
+    ASSERT_FALSE(none);
+    ASSERT_EQ(none.error().code, Errc::timed_out);
+  }
   held.clear();
-  const Batch fresh = next(*rig);
+  Batch fresh;
+  do fresh = next(*rig);
+  while (fresh.frames.size() == 2 && !fresh.frames[0].pixels);
+  ASSERT_EQ(fresh.frames.size(), 2u);
   rig->stop();
   const RigStats stats = rig->stats();
-  EXPECT_GT(drops_of(stats, 0, DropReason::downstream_full), 0u);
-  EXPECT_GT(fresh.frames[0].info.sequence, 2u);
+  EXPECT_GE(fresh.frames[0].info.sequence, drops_of(stats, 0, DropReason::downstream_full));
   EXPECT_EQ(told, drops_of(stats, 0, DropReason::downstream_full) +
                       drops_of(stats, 1, DropReason::downstream_full));
 }
