@@ -15,12 +15,21 @@
 namespace lockstep::bench {
 namespace {
 
+// Google Benchmark 1.8 has another name for it.
+template <typename Run>
+bool is_skipped(const Run& run) {
+  if constexpr (requires { run.error_occurred; })
+    return run.error_occurred;
+  else
+    return run.skipped != decltype(run.skipped){};
+}
+
 // Keeps each benchmark's CPU time, or its counter "value" where it has one; the median where it was repeated.
 class RatioReporter : public benchmark::ConsoleReporter {
  public:
   void ReportRuns(const std::vector<Run>& runs) override {
     for (const Run& run : runs) {
-      if (run.error_occurred) continue;
+      if (is_skipped(run)) continue;
       if (run.run_type == Run::RT_Aggregate && run.aggregate_name != "median") continue;
       const auto value = run.counters.find("value");
       // A time that was set by hand is CPU time already, and stands where real time does.
