@@ -137,8 +137,9 @@ State& state_of(GstBufferPool* pool) { return *LOCKSTEP_SLOT_POOL(pool)->state; 
 // Aligns rows and planes as the configuration asks, and writes back what it came to.
 bool align(GstStructure* config, BufferLayout& layout) {
   GstVideoAlignment alignment;
-  gst_video_alignment_reset(&alignment);
-  if (!gst_buffer_pool_config_get_video_alignment(config, &alignment)) return false;
+  // The option may come without values, as from videotestsrc 1.28: nothing beyond the defaults is asked for then.
+  if (!gst_buffer_pool_config_get_video_alignment(config, &alignment))
+    gst_video_alignment_reset(&alignment);
   guint mask = static_cast<guint>(layout.params.align);
   for (guint stride_mask : alignment.stride_align) mask |= stride_mask;
   std::fill(std::begin(alignment.stride_align), std::end(alignment.stride_align), mask);

@@ -176,6 +176,18 @@ TEST_F(SlotPoolTest, BufferHasNoVideoMetaUnlessAsked) {
   EXPECT_EQ(gst_buffer_get_video_meta(acquired(0).get()), nullptr);
 }
 
+// As videotestsrc of GStreamer 1.28 does to any pool that has the option.
+TEST_F(SlotPoolTest, AlignmentMayBeAskedForWithoutSayingWhich) {
+  GstStructure* config = gst_buffer_pool_get_config(pools[0].get());
+  const CapsPtr caps = caps_of();
+  gst_buffer_pool_config_set_params(config, caps.get(), 100 * 50 * 3 / 2 + 200, 0, 0);
+  gst_buffer_pool_config_add_option(config, GST_BUFFER_POOL_OPTION_VIDEO_META);
+  gst_buffer_pool_config_add_option(config, GST_BUFFER_POOL_OPTION_VIDEO_ALIGNMENT);
+  ASSERT_TRUE(gst_buffer_pool_set_config(pools[0].get(), config));
+  ASSERT_TRUE(gst_buffer_pool_set_active(pools[0].get(), TRUE));
+  EXPECT_NE(pixels_of(acquired(0).get()), nullptr);
+}
+
 TEST_F(SlotPoolTest, AlignmentIsAsGstVideoBufferPoolHasIt) {
   GstVideoAlignment alignment{};
   alignment.padding_top = 2;
