@@ -22,8 +22,6 @@ constexpr const char* kSensorColumns[] = {"state",       "revision",      "setti
                                           "red",         "green",         "blue",
                                           "offset_us"};
 
-double microseconds(Nanoseconds time) { return static_cast<double>(time.count()) / 1e3; }
-
 // Times that are 0 are not told.
 void add_time(std::string& line, Nanoseconds time) {
   if (time.count() == 0) {

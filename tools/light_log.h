@@ -15,6 +15,8 @@
 
 namespace lockstep::tools {
 
+inline double microseconds(Nanoseconds time) { return static_cast<double>(time.count()) / 1e3; }
+
 /// What the pixels of one frame tell of its light. \units as in Metering.
 struct LightReading {
   double luma = 0;  ///< Metering::trimmed_mean.

@@ -20,8 +20,6 @@ constexpr const char* kNothing = "-";
 constexpr const char* kIndent = "   ";
 
 double milliseconds(Nanoseconds time) { return static_cast<double>(time.count()) / 1e6; }
-double microseconds(Nanoseconds time) { return static_cast<double>(time.count()) / 1e3; }
-
 // Three digits behind the point as long as they fit.
 std::string exposure_text(Nanoseconds exposure) {
   if (exposure.count() == 0) return kNothing;

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/nanoseconds.h"
+
 namespace lockstep {
 namespace {
 
@@ -24,10 +26,6 @@ constexpr double kStraight = 1.0 / 32;
 constexpr double kRoom = 50e-6;
 // The share of a period that a clock must know its sensor by before the grid yields to that one's range.
 constexpr double kCertain = 0.01;
-
-double as_double(Nanoseconds value) { return static_cast<double>(value.count()); }
-
-Nanoseconds rounded(double ns) { return Nanoseconds(std::llround(ns)); }
 
 bool runs(const AlignServo::Sensor& sensor) {
   return sensor.active && sensor.clock != nullptr && sensor.clock->started();

@@ -35,7 +35,7 @@ constexpr double kFarTooBright = 3;
 // Most of a picture's brightness that is taken for a lamp that stays.
 constexpr double kMostLamp = 0.8;
 // What the trimmed mean leaves out at the upper end.
-constexpr double kTrimmed = 0.05;
+constexpr double kTrimmedAbove = 0.05;
 
 // Least share of the samples that tell a colour, and least brightness of a picture that does, of the target: in the dark
 // it is noise that is seen.
@@ -239,7 +239,7 @@ bool Group::look(const LightReport::PerSensor& sensor, bool untold, View& view) 
   view.blue_gain = settings.blue_gain;
   view.balanced = (*sensor.caps)[Setting::red_gain] && (*sensor.caps)[Setting::blue_gain];
   view.mean = std::max(metering.trimmed_mean, config_.target / kMostBrighter);
-  const double clipped = (metering.clipped_bright - kTrimmed) / (1 - 2 * kTrimmed);
+  const double clipped = (metering.clipped_bright - kTrimmedAbove) / (1 - 2 * kTrimmedAbove);
   view.clipped = std::isfinite(clipped) ? std::clamp(clipped, 0.0, 1.0) : 0;
   view.colour_share = 0;
   if (metering.colour_share >= kLeastColour && view.mean >= kDimColour * config_.target) {

@@ -9,6 +9,8 @@
 #include <cmath>
 #include <utility>
 
+#include "core/nanoseconds.h"
+
 namespace lockstep {
 namespace {
 
@@ -22,7 +24,7 @@ constexpr double kMostDrift = 0.5;
 // 9 us, from the last twelve seconds or so. Ten times as much would follow better and know it to 16 us only.
 constexpr double kDriftWalk = 0.11e-6;
 // What a sensor adds of its own to each frame, as by rounding. \units ns
-constexpr double kStep = 1;
+constexpr double kClockStep = 1;
 // Capture times are never thought better than this. \units ns
 constexpr double kLeastNoise = 1e3;
 // Until so many second differences are known, capture times are thought to be a 16th of a frame off at least: early
@@ -47,10 +49,6 @@ constexpr std::int64_t kFarthest = 4096;
 constexpr Nanoseconds kLatest{std::int64_t{1} << 60};
 
 double squared(double value) { return value * value; }
-
-double as_double(Nanoseconds value) { return static_cast<double>(value.count()); }
-
-Nanoseconds rounded(double ns) { return Nanoseconds(std::llround(ns)); }
 
 }  // namespace
 
@@ -160,7 +158,7 @@ void ExposureClock::go_to(std::int64_t index, Nanoseconds span) {
 
   const double walk = squared(kDriftWalk) * span_ns * 1e-9;
   start_variance_ += 2 * span_ns * covariance_ + squared(span_ns) * (drift_variance_ + walk / 3) +
-                     static_cast<double>(index - index_) * squared(kStep);
+                     static_cast<double>(index - index_) * squared(kClockStep);
   covariance_ += span_ns * (drift_variance_ + walk / 2);
   drift_variance_ += walk;
   since_surprised_ns_ += span_ns;

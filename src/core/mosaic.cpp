@@ -3,12 +3,10 @@
 
 #include <string>
 
+#include "support/divide_up.h"
+
 namespace lockstep {
 namespace {
-
-std::uint32_t divide_up(std::size_t a, std::uint32_t b) {
-  return static_cast<std::uint32_t>((a + b - 1) / b);
-}
 
 // Where tile `index` of `count` begins within `length` pixels.
 std::uint32_t cut(std::uint32_t index, std::uint32_t count, std::uint32_t length) {

@@ -73,15 +73,15 @@ std::size_t edge(std::size_t index, std::size_t side, std::size_t cells_per_side
 
 // The bytes of one black, white and colourless sample. Black and white are those of video range in
 // YUV and the extremes in RGB.
-struct Sample {
+struct SampleBytes {
   std::array<std::uint8_t, 4> bytes;
   std::size_t size;
 };
 
 struct Samples {
-  Sample black;
-  Sample white;
-  Sample chroma;  // Of the planes after the first; size 0 where there is none.
+  SampleBytes black;
+  SampleBytes white;
+  SampleBytes chroma;  // Of the planes after the first; size 0 where there is none.
 };
 
 Samples samples_of(PixelFormat format) {
@@ -107,7 +107,8 @@ Samples samples_of(PixelFormat format) {
   return {};
 }
 
-void fill(std::span<std::byte> row, std::size_t first, std::size_t last, const Sample& sample) {
+void fill(std::span<std::byte> row, std::size_t first, std::size_t last,
+          const SampleBytes& sample) {
   for (std::size_t x = first; x < last; ++x)
     std::memcpy(&row[x * sample.size], sample.bytes.data(), sample.size);
 }

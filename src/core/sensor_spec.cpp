@@ -21,7 +21,7 @@ bool is_name_character(char c) {
 
 std::string quoted(std::string_view text) { return "\"" + printable(text) + "\""; }
 
-Error invalid(std::string what) { return {Errc::invalid_argument, 0, std::move(what)}; }
+Error invalid_spec(std::string what) { return {Errc::invalid_argument, 0, std::move(what)}; }
 
 // Reads one name; knows the whole text so as to say where something stands in it.
 class Parser {
@@ -29,7 +29,7 @@ class Parser {
   explicit Parser(std::string_view text) : text_(text) {}
 
   Result<SensorSpec> parse() const {
-    if (text_.empty()) return invalid("empty sensor name, wanted " + std::string(kExample));
+    if (text_.empty()) return invalid_spec("empty sensor name, wanted " + std::string(kExample));
     for (std::size_t at = 0; at < text_.size(); ++at) {
       if (is_control(text_[at])) return wrong(at, "a printable character; write it as %XX");
       if (text_[at] == ';') return wrong(at, "one sensor; write %3B for the character itself");
@@ -116,7 +116,7 @@ class Parser {
     const std::string found =
         at < text_.size() ? quoted(text_.substr(at, 1)) + " at character " + std::to_string(at + 1)
                           : std::string("the end");
-    return invalid("sensor name " + quoted(text_) + " has " + found + ", wanted " + wanted);
+    return invalid_spec("sensor name " + quoted(text_) + " has " + found + ", wanted " + wanted);
   }
 
   std::string_view text_;
@@ -144,18 +144,19 @@ Result<SensorSpec> parse_sensor_spec(std::string_view text) { return Parser(text
 
 Result<std::vector<SensorSpec>> parse_sensor_list(std::string_view text) {
   if (without_blanks(text).empty())
-    return invalid("no sensor named, wanted " + std::string(kExample) + ", several separated by ;");
+    return invalid_spec("no sensor named, wanted " + std::string(kExample) +
+                        ", several separated by ;");
   const auto num_sensors = static_cast<std::size_t>(std::count(text.begin(), text.end(), ';')) + 1;
   if (num_sensors > kMaxSensors)
-    return invalid(std::to_string(num_sensors) + " sensors named, wanted 1 to " +
-                   std::to_string(kMaxSensors));
+    return invalid_spec(std::to_string(num_sensors) + " sensors named, wanted 1 to " +
+                        std::to_string(kMaxSensors));
   std::vector<SensorSpec> specs;
   for (std::size_t begin = 0; specs.size() < num_sensors;) {
     const std::size_t end = std::min(text.find(';', begin), text.size());
     auto spec = parse_sensor_spec(without_blanks(text.substr(begin, end - begin)));
     if (!spec) {
-      return invalid("sensor " + std::to_string(specs.size() + 1) + " of " +
-                     std::to_string(num_sensors) + ": " + spec.error().what);
+      return invalid_spec("sensor " + std::to_string(specs.size() + 1) + " of " +
+                          std::to_string(num_sensors) + ": " + spec.error().what);
     }
     specs.push_back(*std::move(spec));
     begin = end + 1;

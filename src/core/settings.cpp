@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "core/nanoseconds.h"
+
 namespace lockstep {
 namespace {
 
@@ -12,7 +14,7 @@ bool is_time(Setting setting) {
   return setting == Setting::exposure || setting == Setting::frame_duration;
 }
 
-std::string number_text(double value) {
+std::string setting_text(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.6g", value);
   return text;
@@ -20,13 +22,11 @@ std::string number_text(double value) {
 
 // "10 ms" or "2".
 std::string value_text(Setting setting, double value) {
-  if (!is_time(setting)) return number_text(value);
-  if (std::abs(value) >= 1e6) return number_text(value / 1e6) + " ms";
-  if (std::abs(value) >= 1e3) return number_text(value / 1e3) + " us";
-  return number_text(value) + " ns";
+  if (!is_time(setting)) return setting_text(value);
+  if (std::abs(value) >= 1e6) return setting_text(value / 1e6) + " ms";
+  if (std::abs(value) >= 1e3) return setting_text(value / 1e3) + " us";
+  return setting_text(value) + " ns";
 }
-
-Nanoseconds rounded(double value) { return Nanoseconds(std::llround(value)); }
 
 }  // namespace
 

@@ -6,13 +6,14 @@
 #include <string>
 #include <utility>
 
+#include "core/nanoseconds.h"
 #include "core/settings_state.h"
 
 namespace lockstep {
 namespace {
 
 // Exposures that a frame may come late by and still be told what it was made with.
-constexpr std::int64_t kRemembered = 2 * kMaxControlDelay;
+constexpr std::int64_t kRememberedExposures = 2 * kMaxControlDelay;
 
 }  // namespace
 
@@ -202,7 +203,7 @@ void SettingsController::State::place(SensorSettings& sensor, std::size_t index)
     if (setting != Setting::frame_duration || entry.earliest == entry.from) return;
     const double before =
         static_cast<double>(sensor.log.duration_at(entry.earliest - 1, sensor.duration).count());
-    sensor.clock->disturb(Nanoseconds(std::llround(std::abs(entry.value - before))));
+    sensor.clock->disturb(rounded(std::abs(entry.value - before)));
   });
 }
 
@@ -230,7 +231,7 @@ SettingsController::Exposed SettingsController::exposed(std::size_t index, Nanos
   exposed.revision = verdict.revision;
   exposed.state = verdict.state;
   sensor.servo_due = state.servo.has_value();
-  sensor.log.forget_before(exposed.index - kRemembered);
+  sensor.log.forget_before(exposed.index - kRememberedExposures);
   return exposed;
 }
 
@@ -239,7 +240,7 @@ void SettingsController::State::learn_lag(SensorSettings& sensor) const {
   Nanoseconds longest = std::max({period, sensor.duration, sensor.log.longest_duration()});
   for (const PendingSettings& pending : sensor.pending)
     if (const auto& duration = pending.change[Setting::frame_duration])
-      longest = std::max(longest, Nanoseconds(std::llround(*duration)));
+      longest = std::max(longest, rounded(*duration));
   sensor.lag = sensor.starts ? Nanoseconds(0) : longest;
   sensor.most_lag = 2 * sensor.lag;
 }
@@ -277,7 +278,7 @@ void SettingsController::left_together(std::span<const std::optional<std::int64_
   state.instant = instant;
   for (std::size_t i = 0; i < indexes.size(); ++i)
     if (indexes[i]) state.sensors[i].offset = *indexes[i] - instant;
-  while (state.due.size() > 1 && state.due[1].instant < instant - kRemembered)
+  while (state.due.size() > 1 && state.due[1].instant < instant - kRememberedExposures)
     state.due.erase(state.due.begin());
 }
 

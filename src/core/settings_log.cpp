@@ -5,6 +5,8 @@
 #include <cmath>
 #include <utility>
 
+#include "core/nanoseconds.h"
+
 namespace lockstep {
 namespace {
 
@@ -203,12 +205,12 @@ Nanoseconds SettingsLog::longest_duration() const {
   double longest = 0;
   for (const Entry& entry : of(Setting::frame_duration).entries)
     longest = std::max(longest, entry.value);
-  return Nanoseconds(std::llround(longest));
+  return rounded(longest);
 }
 
 Nanoseconds SettingsLog::duration_at(std::int64_t index, Nanoseconds otherwise) const {
   const InForce found = in_force(Setting::frame_duration, index);
-  return found.known ? Nanoseconds(std::llround(found.value)) : otherwise;
+  return found.known ? rounded(found.value) : otherwise;
 }
 
 void SettingsLog::forget_before(std::int64_t index) {

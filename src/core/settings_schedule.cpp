@@ -3,9 +3,9 @@
 // index - offset. A value that is to hold at instant N is written before the sensor's exposure N + offset - delay begins,
 // and after the one before has begun: as soon in that span as it is certain which side of its ends we are on.
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
+#include "core/nanoseconds.h"
 #include "core/settings_state.h"
 
 namespace lockstep {
@@ -15,7 +15,7 @@ namespace {
 // the bus take their time.
 constexpr Nanoseconds kLeastGuard = std::chrono::microseconds(50);
 // Exposures of a sensor after which settings no longer wait for the first set to leave.
-constexpr std::int64_t kPatience = 64;
+constexpr std::int64_t kWritePatience = 64;
 
 }  // namespace
 
@@ -37,7 +37,7 @@ std::int64_t SettingsController::State::next_exposure(const SensorSettings& sens
 bool SettingsController::State::may_schedule() const {
   if (!streaming || instant) return true;
   return std::any_of(sensors.begin(), sensors.end(), [](const SensorSettings& sensor) {
-    return sensor.clock->started() && sensor.clock->index() > kPatience;
+    return sensor.clock->started() && sensor.clock->index() > kWritePatience;
   });
 }
 
@@ -192,7 +192,7 @@ std::optional<SettingsController::Write> SettingsController::State::take_pending
                   [&](const PendingSettings& other) { return other.revision == revision; });
   if (!more) write.completes = revision;
   if (write.change[Setting::frame_duration]) {
-    nominal = Nanoseconds(std::llround(*write.change[Setting::frame_duration]));
+    nominal = rounded(*write.change[Setting::frame_duration]);
     if (servo) servo->set_nominal(nominal);
   }
   return write;

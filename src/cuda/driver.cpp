@@ -7,7 +7,7 @@ namespace lockstep {
 namespace {
 
 // Never unloaded: the driver has threads and exit handlers of its own.
-void* library() {
+void* driver_library() {
   static void* const loaded = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
   return loaded;
 }
@@ -28,7 +28,7 @@ Result<void> initialise(const CudaDriver& driver) {
 }
 
 Result<CudaDriver> load() {
-  if (!library()) {
+  if (!driver_library()) {
     const char* reason = dlerror();
     return Error{Errc::not_supported, 0,
                  std::string("no CUDA driver: ") +
@@ -39,9 +39,9 @@ Result<CudaDriver> load() {
   std::string missing;
   // In two steps, so that the name that is looked up is the versioned one.
 #define LOCKSTEP_CUDA_NAME(name) #name
-#define LOCKSTEP_CUDA_FIND(function) \
-  driver.function =                  \
-      reinterpret_cast<decltype(driver.function)>(dlsym(library(), LOCKSTEP_CUDA_NAME(function)));
+#define LOCKSTEP_CUDA_FIND(function)                             \
+  driver.function = reinterpret_cast<decltype(driver.function)>( \
+      dlsym(driver_library(), LOCKSTEP_CUDA_NAME(function)));
 #define LOCKSTEP_CUDA_REQUIRE(function) \
   LOCKSTEP_CUDA_FIND(function)          \
   if (!driver.function)                 \
@@ -68,10 +68,10 @@ Result<CudaDriver>& driver_once() {
 std::string text_of(CUresult result) {
   using GetText = CUresult (*)(CUresult, const char**);
   std::string text = "CUDA error " + std::to_string(result);
-  if (!library()) return text;
+  if (!driver_library()) return text;
   for (const char* function : {"cuGetErrorName", "cuGetErrorString"}) {
     const char* part = nullptr;
-    const auto get = reinterpret_cast<GetText>(dlsym(library(), function));
+    const auto get = reinterpret_cast<GetText>(dlsym(driver_library(), function));
     if (get && get(result, &part) == CUDA_SUCCESS && part) text += std::string(", ") + part;
   }
   return text;
@@ -116,7 +116,7 @@ Errc code_of(CUresult result) {
 
 }  // namespace
 
-void* CudaDriver::find(const char* name) const { return dlsym(library(), name); }
+void* CudaDriver::find(const char* name) const { return dlsym(driver_library(), name); }
 
 Result<const CudaDriver*> cuda_driver() {
   const Result<CudaDriver>& driver = driver_once();

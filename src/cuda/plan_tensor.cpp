@@ -5,6 +5,7 @@
 #include "cuda/plan.h"
 #include "cuda/plan_checks.h"
 #include "cuda/plan_scale.h"
+#include "support/divide_up.h"
 
 namespace lockstep {
 
@@ -15,8 +16,6 @@ using kernels::TensorParameters;
 namespace {
 
 constexpr std::size_t kTensorAlignment = 16;
-
-unsigned divide_up(unsigned a, unsigned b) { return (a + b - 1) / b; }
 
 Result<void> check_tensor(const TensorSpec& spec, std::uintptr_t tensor) {
   if (spec.width < 1 || spec.height < 1 || spec.width > kMaxSide || spec.height > kMaxSide)

@@ -7,6 +7,7 @@
 #include "cuda/plan.h"
 #include "cuda/plan_checks.h"
 #include "cuda/plan_scale.h"
+#include "support/divide_up.h"
 
 namespace lockstep {
 
@@ -17,8 +18,6 @@ using kernels::TileParameters;
 using kernels::TileTask;
 
 namespace {
-
-unsigned divide_up(std::uint64_t a, unsigned b) { return static_cast<unsigned>((a + b - 1) / b); }
 
 std::string place_text(const Rectangle& place) {
   return std::to_string(place.width) + "x" + std::to_string(place.height) + " at " +

@@ -2,8 +2,6 @@
 // The kernels on a GPU, each against its twin on the CPU: pictures of random content, wherever they may lie, and guards
 // around all that is written. tests/unit/cuda_kernels_test.cpp tries the same without a GPU, and what they refuse.
 #include <gtest/gtest.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "children.h"
 #include "cuda/driver.h"
 #include "cuda_cases.h"
 #include "cuda_reference.h"
@@ -229,7 +228,7 @@ class GpuKernels : public testing::Test {
   std::optional<Gpu> gpu_;
 };
 
-constexpr std::array<Size, 7> kSmall = {
+constexpr std::array<Size, 7> kSmallSizes = {
     {{1, 1}, {2, 2}, {17, 13}, {64, 48}, {130, 33}, {301, 7}, {854, 480}}};
 constexpr std::array<std::size_t, 6> kCounts = {1, 2, 3, 4, 16, 64};
 constexpr std::array<Size, 2> kFullHd = {{{1919, 1079}, {1920, 1080}}};
@@ -254,8 +253,8 @@ TEST_F(GpuKernels, AreLoadedAgainOnceAllHaveLetGo) {
 
 TEST_F(GpuKernels, GatherSmallPicturesOfEveryFormat) {
   LOCKSTEP_FRESH_SEED(seed);
-  expect_gathers_all(*gpu_, seed, std::span(kSmall).first(6), kCounts);
-  expect_gathers_all(*gpu_, seed + 1, std::span(kSmall).subspan(6), kFew);
+  expect_gathers_all(*gpu_, seed, std::span(kSmallSizes).first(6), kCounts);
+  expect_gathers_all(*gpu_, seed + 1, std::span(kSmallSizes).subspan(6), kFew);
 }
 
 TEST_F(GpuKernels, GatherFullHdOfEveryFormat) {
@@ -285,7 +284,7 @@ TEST_F(GpuKernels, TileSmallPictures) {
   constexpr std::array<Size, 6> kMosaics = {
       {{2, 2}, {17, 13}, {64, 48}, {130, 34}, {33, 129}, {640, 360}}};
   for (std::uint32_t i = 0; i < 3; ++i)
-    expect_tiles_all(*gpu_, seed + i, kSmall, kMosaics, kCounts);
+    expect_tiles_all(*gpu_, seed + i, kSmallSizes, kMosaics, kCounts);
 }
 
 TEST_F(GpuKernels, TileFullHd) {
@@ -296,7 +295,7 @@ TEST_F(GpuKernels, TileFullHd) {
 
 TEST_F(GpuKernels, FillPartsOfPictures) {
   LOCKSTEP_FRESH_SEED(seed);
-  for (std::uint32_t i = 0; i < 5; ++i) expect_fills_all(*gpu_, seed + i, kSmall);
+  for (std::uint32_t i = 0; i < 5; ++i) expect_fills_all(*gpu_, seed + i, kSmallSizes);
   expect_fills_all(*gpu_, seed, kFullHd);
 }
 
@@ -305,7 +304,7 @@ TEST_F(GpuKernels, MakeSmallTensors) {
   constexpr std::array<Size, 7> kTensors = {
       {{1, 1}, {2, 2}, {16, 16}, {17, 13}, {64, 64}, {66, 40}, {130, 33}}};
   for (std::uint32_t i = 0; i < 8; ++i)
-    expect_tensors_all(*gpu_, seed + i, kSmall, kTensors, kCounts);
+    expect_tensors_all(*gpu_, seed + i, kSmallSizes, kTensors, kCounts);
 }
 
 TEST_F(GpuKernels, MakeTensorsOfFullHd) {
@@ -438,20 +437,6 @@ TEST_F(GpuKernels, RefuseArraysOfFloats) {
   EXPECT_TRUE(fails(kernels_->gather(std::span(&picture, 1), std::span(&target, 1), one.get()),
                     Errc::invalid_argument, "wanted 1, 2 or 4 of unsigned 8 or 16 bits"));
   driver().cuArrayDestroy(array);
-}
-
-// Runs a disabled test of this program in a process of its own. Answers its exit status, or minus the signal.
-int run_in_child(const std::string& test) {
-  std::string program = "/proc/self/exe";
-  std::string filter = "--gtest_filter=" + test;
-  std::string disabled = "--gtest_also_run_disabled_tests";
-  char* arguments[] = {program.data(), filter.data(), disabled.data(), nullptr};
-  pid_t child = -1;
-  if (const int failed = posix_spawn(&child, program.c_str(), nullptr, nullptr, arguments, environ))
-    return -failed;
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
 TEST_F(GpuKernels, TellOfAContextThatIsBroken) {

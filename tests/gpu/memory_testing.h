@@ -3,15 +3,13 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "children.h"
 #include "cuda/driver.h"
 #include "gpu_testing.h"
 #include "lockstep/cuda.h"
@@ -23,8 +21,6 @@ namespace lockstep {
 inline constexpr std::size_t kSlotBytes = 10'000;
 // What others on the machine may take or give back meanwhile.
 inline constexpr std::size_t kTolerance = std::size_t{64} << 20;
-// Where a child finds the fd it is given; nobody else has so many open.
-inline constexpr int kGivenFd = 200;
 
 inline const CudaDriver& driver() { return loaded_cuda_driver(); }
 
@@ -48,24 +44,6 @@ inline bool all_are(const std::shared_ptr<CudaDevice>& device, CUdeviceptr from,
   for (const std::byte byte : bytes)
     if (byte != std::byte(value)) return false;
   return true;
-}
-
-// Runs a disabled test of this program in a process of its own. Answers its exit status, or minus the signal.
-inline int run_in_child(const std::string& test, int fd = -1) {
-  std::string program = "/proc/self/exe";
-  std::string filter = "--gtest_filter=" + test;
-  std::string disabled = "--gtest_also_run_disabled_tests";
-  char* arguments[] = {program.data(), filter.data(), disabled.data(), nullptr};
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  if (fd >= 0) posix_spawn_file_actions_adddup2(&actions, fd, kGivenFd);
-  pid_t child = -1;
-  const int failed = posix_spawn(&child, program.c_str(), &actions, nullptr, arguments, environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) return -failed;
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
 class GpuMemory : public testing::Test {

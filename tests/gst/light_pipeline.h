@@ -12,6 +12,10 @@
 
 namespace lockstep {
 
+/// What the simulator exposes with at first, and something else.
+inline constexpr GstClockTime kFirst = 10 * GST_MSECOND;
+inline constexpr GstClockTime kOther = 4 * GST_MSECOND;
+
 /// A batch as it came out of a source: what its meta says, without the frames' buffers.
 struct SeenBatch {
   guint64 number = 0;

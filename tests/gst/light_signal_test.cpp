@@ -17,9 +17,6 @@
 namespace lockstep {
 namespace {
 
-constexpr GstClockTime kFirst = 10 * GST_MSECOND;  // what the simulator exposes with at first
-constexpr GstClockTime kOther = 4 * GST_MSECOND;
-
 // Answers each report with what `decide` makes of it.
 class Handler {
  public:

@@ -14,9 +14,6 @@
 namespace lockstep {
 namespace {
 
-constexpr GstClockTime kFirst = 10 * GST_MSECOND;  // what the simulator exposes with at first
-constexpr GstClockTime kOther = 4 * GST_MSECOND;
-
 template <typename T>
 T property_of(GstElement* source, const char* name) {
   T value{};

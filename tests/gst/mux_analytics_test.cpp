@@ -10,7 +10,7 @@
 namespace lockstep {
 namespace {
 
-constexpr Format kFormat{PixelFormat::nv12, 160, 90, {30, 1}};
+constexpr Format kAnalysed{PixelFormat::nv12, 160, 90, {30, 1}};
 const char* const kAnalyticsCaps = "multistream/x-analytics-batch(meta:GstAnalyticsBatchMeta)";
 
 // A mux of two pads whose batches come out of the harness of pad 0.
@@ -22,14 +22,14 @@ struct Mux {
         second(gst_harness_new_with_element(element.get(), "sink_1", nullptr)) {
     gst_harness_set_sink_caps_str(first.get(), sink_caps);
     for (GstHarness* harness : {first.get(), second.get()})
-      gst_harness_set_src_caps_str(harness, frame_caps(kFormat).c_str());
+      gst_harness_set_src_caps_str(harness, frame_caps(kAnalysed).c_str());
   }
 
   BufferPtr pull_after_pushing(std::uint32_t number) {
     for (guint slot : {0u, 1u}) {
       GstBuffer* frame =
-          make_frame(kFormat, {static_cast<std::uint8_t>(slot), number, 0, 0}).release();
-      GST_BUFFER_PTS(frame) = time_of_batch(number, kFormat);
+          make_frame(kAnalysed, {static_cast<std::uint8_t>(slot), number, 0, 0}).release();
+      GST_BUFFER_PTS(frame) = time_of_batch(number, kAnalysed);
       gst_harness_push(slot == 0 ? first.get() : second.get(), frame);
     }
     return BufferPtr(gst_harness_pull(first.get()));
@@ -54,7 +54,7 @@ TEST(MuxAnalytics, TellsTheFramesOfEachSlotAsAStream) {
     ASSERT_EQ(stream.n_objects, 1u);
     EXPECT_EQ(stream.objects[0], GST_MINI_OBJECT_CAST(ours->frames[slot].buffer));
     EXPECT_EQ(gst_analytics_batch_stream_get_stream_id(&stream), "sink_" + std::to_string(slot));
-    CapsPtr wanted(gst_caps_from_string(frame_caps(kFormat).c_str()));
+    CapsPtr wanted(gst_caps_from_string(frame_caps(kAnalysed).c_str()));
     EXPECT_TRUE(gst_caps_is_equal(gst_analytics_batch_stream_get_caps(&stream), wanted.get()));
     EXPECT_EQ(gst_analytics_batch_stream_get_segment(&stream)->format, GST_FORMAT_TIME);
   }

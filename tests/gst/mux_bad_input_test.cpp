@@ -19,8 +19,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr const char* kWaitForEver = "max-wait=3600000000000 ";
-
 TEST(MuxBadInput, NoPadsAtAllIsNoError) {
   MuxBench bench;
   for (GstState state : {GST_STATE_NULL, GST_STATE_PLAYING, GST_STATE_READY, GST_STATE_PLAYING})

@@ -13,15 +13,14 @@
 #include <string>
 #include <vector>
 
-#include "gstlockstephandles.h"
+#include "handles.h"
 #include "harness.h"
 
 namespace lockstep {
 
-struct MessageRelease {
-  void operator()(GstMessage* message) const { gst_message_unref(message); }
-};
-using MessagePtr = std::unique_ptr<GstMessage, MessageRelease>;
+inline constexpr GstClockTime kMs = GST_MSECOND;
+/// Properties of a lockstepmux from which what leaves does so because it may, and never because it waited.
+inline constexpr const char* kWaitForEver = "max-wait=3600000000000 ";
 
 /// What a test frame's pixels say: by which pad it came, and which of that pad's frames it is.
 struct Mark {

@@ -20,10 +20,10 @@
 namespace lockstep {
 namespace {
 
-constexpr GstClockTime kPeriod = GST_SECOND / 10;  // Of vtest.avi.
+constexpr GstClockTime kFilmPeriod = GST_SECOND / 10;  // Of vtest.avi.
 // Frames that each stream is ahead of the first.
 const std::vector<std::size_t> kAhead{0, 3, 10, 25};
-const std::string kSmall =
+const std::string kScaled =
     " ! videoscale ! videoconvert ! video/x-raw,format=NV12,width=320,height=240";
 
 struct Film {
@@ -100,10 +100,10 @@ class MuxFootage : public testing::Test {
     ASSERT_EQ(batches_.size(), num_batches);
     for (std::size_t b = 0; b < num_batches; ++b) {
       ASSERT_EQ(batches_[b].slots.size(), films.size());
-      EXPECT_EQ(batches_[b].pts, b * kPeriod);
+      EXPECT_EQ(batches_[b].pts, b * kFilmPeriod);
       for (std::size_t s = 0; s < films.size(); ++s) {
         SCOPED_TRACE("batch " + std::to_string(b) + ", slot " + std::to_string(s));
-        expect_frame(batches_[b], s, films[s], b + ahead[s], b * kPeriod);
+        expect_frame(batches_[b], s, films[s], b + ahead[s], b * kFilmPeriod);
       }
     }
     for (guint s = 0; s < films.size(); ++s) {
@@ -153,7 +153,7 @@ std::vector<std::string> four_times(const std::string& rest) {
 void cut(MuxPipeline& pipeline) {
   for (std::size_t s = 0; s < kAhead.size(); ++s) {
     const std::string source = "decoder" + std::to_string(s) + ".src";
-    gst_pad_set_offset(pipeline.pad(source), -static_cast<gint64>(kAhead[s] * kPeriod));
+    gst_pad_set_offset(pipeline.pad(source), -static_cast<gint64>(kAhead[s] * kFilmPeriod));
     pipeline.watch(source, [left = kAhead[s]](GstPad*, GstBuffer*) mutable {
       if (left == 0) return GST_PAD_PROBE_OK;
       --left;
@@ -166,14 +166,14 @@ void cut(MuxPipeline& pipeline) {
 void shift(MuxPipeline& pipeline) {
   for (std::size_t s = 0; s < kAhead.size(); ++s)
     gst_pad_set_offset(pipeline.pad("mux.sink_" + std::to_string(s)),
-                       -static_cast<gint64>(kAhead[s] * kPeriod));
+                       -static_cast<gint64>(kAhead[s] * kFilmPeriod));
 }
 
 TEST_F(MuxFootage, NoTwoFramesOfTheFilmAreAlike) {
   const Film film = decode_alone(source_of("vtest.avi"));
   EXPECT_EQ(film.size(), 795u);
   EXPECT_EQ(std::set(film.hashes.begin(), film.hashes.end()).size(), film.size());
-  for (std::size_t n = 0; n < film.size(); ++n) EXPECT_EQ(film.times[n], n * kPeriod);
+  for (std::size_t n = 0; n < film.size(); ++n) EXPECT_EQ(film.times[n], n * kFilmPeriod);
 }
 
 TEST_F(MuxFootage, ConvertersWriteEachFrameIntoItsSlot) {
@@ -226,16 +226,16 @@ TEST_F(MuxFootage, ByReferenceNothingIsCopied) {
 TEST_F(MuxFootage, OfAStreamThatBeginsLaterTheFirstSlotsAreMissing) {
   const Film film = decode_alone(source_of("vtest.avi"));
   ASSERT_NO_FATAL_FAILURE(mux("", four_times(""), [](MuxPipeline& pipeline) {
-    gst_pad_set_offset(pipeline.pad("mux.sink_1"), 7 * kPeriod);
+    gst_pad_set_offset(pipeline.pad("mux.sink_1"), 7 * kFilmPeriod);
   }));
   ASSERT_EQ(batches_.size(), film.size() + 7);
   for (std::size_t b = 0; b < batches_.size(); ++b) {
     SCOPED_TRACE(b);
-    for (std::size_t s : {0u, 2u, 3u}) expect_frame(batches_[b], s, film, b, b * kPeriod);
+    for (std::size_t s : {0u, 2u, 3u}) expect_frame(batches_[b], s, film, b, b * kFilmPeriod);
     if (b < 7) {
       EXPECT_EQ(batches_[b].slots[1].state, GST_LOCKSTEP_FRAME_MISSING);
     } else {
-      expect_frame(batches_[b], 1, film, b - 7, b * kPeriod);
+      expect_frame(batches_[b], 1, film, b - 7, b * kFilmPeriod);
     }
   }
   EXPECT_EQ(stats().of(1, "missing"), 7u);
@@ -247,7 +247,7 @@ TEST_F(MuxFootage, FourFilmsAtOneRate) {
   std::vector<std::string> branches;
   std::vector<Film> films;
   for (const std::string& film : kFilms) {
-    branches.push_back(source_of(film) + " ! videorate" + kSmall + ",framerate=10/1");
+    branches.push_back(source_of(film) + " ! videorate" + kScaled + ",framerate=10/1");
     films.push_back(decode_alone(branches.back()));
   }
   ASSERT_NO_FATAL_FAILURE(mux("", branches));
@@ -266,7 +266,7 @@ TEST_F(MuxFootage, TheSlowerOfTwoRatesSetsThePace) {
   for (std::size_t b = 0; b < batches_.size(); ++b) {
     SCOPED_TRACE(b);
     const GstClockTime pts = slow_film.times[b];
-    expect_frame(batches_[b], 0, film, pts / kPeriod, pts);
+    expect_frame(batches_[b], 0, film, pts / kFilmPeriod, pts);
     expect_frame(batches_[b], 1, slow_film, b, pts);
   }
   EXPECT_EQ(stats().drops(0, "surplus"), film.size() - slow_film.size());
@@ -279,7 +279,7 @@ TEST_F(MuxFootage, FourFilmsAtTheirOwnRates) {
   std::vector<std::string> branches;
   std::vector<Film> films;
   for (const std::string& film : kFilms) {
-    branches.push_back(source_of(film) + kSmall);
+    branches.push_back(source_of(film) + kScaled);
     films.push_back(decode_alone(branches.back()));
   }
   constexpr GstClockTime kTolerance = 20 * GST_MSECOND;

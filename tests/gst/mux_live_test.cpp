@@ -13,10 +13,9 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr GstClockTime kMs = GST_MSECOND;
 constexpr MuxBench::Live kLive = MuxBench::Live::yes;
 // So that what leaves does so because it may, and never because it waited.
-constexpr const char* kWaitForEver = "max-wait=3600000000000 max-queued=64 ";
+constexpr const char* kWaitAndQueue = "max-wait=3600000000000 max-queued=64 ";
 
 GstClockTime latency_of(const MuxBench& bench) { return gst_harness_query_latency(bench.out()); }
 
@@ -45,7 +44,7 @@ TEST(MuxLive, AddsNothingWhereNothingIsLive) {
 }
 
 TEST(MuxLive, GroupsByRunningTimeOfTheClock) {
-  MuxBench bench({0, 1}, kWaitForEver, kLive);
+  MuxBench bench({0, 1}, kWaitAndQueue, kLive);
   const GstClockTime now = bench.now();
   for (guint number : {0u, 1u, 2u}) {
     bench.push(1, number, now + number * 33 * kMs + 2 * kMs);
@@ -75,7 +74,7 @@ TEST(MuxLive, PadThatUpstreamDelaysIsNotLate) {
 }
 
 TEST(MuxLive, PadThatStallsIsToldOfAndWaitedForNoMoreUntilItIsBack) {
-  MuxBench bench({0, 1}, kWaitForEver, kLive);
+  MuxBench bench({0, 1}, kWaitAndQueue, kLive);
   const GstClockTime past = bench.now() - 2 * GST_SECOND;
   for (guint pad : {0u, 1u}) bench.push(pad, 0, past);
   EXPECT_EQ(bench.pull(), "0:0 1:0");
@@ -125,7 +124,7 @@ TEST(MuxLive, FramesFarFromThePresentAreAbsurdAndSaid) {
 }
 
 TEST(MuxLive, CaptureTimesOfAnotherEpochAreGroupedAllTheSame) {
-  MuxBench bench({0, 1}, std::string(kWaitForEver) + "sync-mode=capture-time", kLive);
+  MuxBench bench({0, 1}, std::string(kWaitAndQueue) + "sync-mode=capture-time", kLive);
   CapsPtr ntp(gst_caps_from_string("timestamp/x-ntp"));
   constexpr GstClockTime kEpoch = 3'900'000'000u * GST_SECOND;
   for (guint number : {0u, 1u, 2u}) {
@@ -143,7 +142,7 @@ TEST(MuxLive, CaptureTimesOfAnotherEpochAreGroupedAllTheSame) {
 }
 
 TEST(MuxLive, ArrivalWaitsForWhatIsNewestOfEach) {
-  MuxBench bench({0, 1}, std::string(kWaitForEver) + "sync-mode=arrival", kLive);
+  MuxBench bench({0, 1}, std::string(kWaitAndQueue) + "sync-mode=arrival", kLive);
   // Times are not looked at.
   bench.push(0, 0, 0);
   bench.push(0, 1, 3600 * GST_SECOND);

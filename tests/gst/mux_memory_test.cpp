@@ -18,7 +18,6 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr const char* kWaitForEver = "max-wait=3600000000000 ";
 const std::string kContiguous = std::string(kWaitForEver) + "layout=contiguous";
 
 // Pushes each pad's frame of that number, written into what the element offers.

@@ -16,9 +16,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-// So that what leaves does so because it may, and never because it waited.
-constexpr const char* kWaitForEver = "max-wait=3600000000000 ";
-
 GstEvent* gap(guint number, guint num_frames = 1) {
   return gst_event_new_gap(at(number), at(number + num_frames) - at(number));
 }

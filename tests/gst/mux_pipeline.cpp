@@ -12,7 +12,7 @@
 namespace lockstep {
 namespace {
 
-constexpr GstClockTime kPatience = 120 * GST_SECOND;
+constexpr GstClockTime kPipelinePatience = 120 * GST_SECOND;
 
 class Hash {
  public:
@@ -150,7 +150,7 @@ std::string MuxPipeline::run() {
   gst_element_set_state(get(), GST_STATE_PLAYING);
   GstBus* bus = gst_element_get_bus(get());
   GstMessage* message = gst_bus_timed_pop_filtered(
-      bus, kPatience, static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
+      bus, kPipelinePatience, static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
   gst_object_unref(bus);
   std::string end = message ? "EOS" : "nothing within two minutes";
   if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {

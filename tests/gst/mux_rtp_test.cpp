@@ -26,10 +26,10 @@ namespace {
 constexpr guint kStreams = 3;
 constexpr guint kBad = 1;  // The stream over the bad line.
 constexpr std::uint32_t kFrames = 50;
-constexpr Format kFormat{PixelFormat::i420, 320, 192, {5, 1}};
+constexpr Format kRtpFormat{PixelFormat::i420, 320, 192, {5, 1}};
 // Before that a receiver learns how long packets are on their way, on which running times rest.
 constexpr std::uint32_t kLearned = 5;
-constexpr GstClockTime kPeriod = GST_SECOND / 5;
+constexpr GstClockTime kPacketPeriod = GST_SECOND / 5;
 // When the first frame was captured: NTP time, some day in 2026.
 constexpr GstClockTime kEpoch = 4'000'000'000 * GST_SECOND;
 constexpr const char* kExtension = "extmap-1=(string)\"urn:ietf:params:rtp-hdrext:ntp-64\"";
@@ -130,14 +130,15 @@ class BadLine {
 // Paints its number into a frame, and tells when it was captured.
 GstPadProbeReturn stamp(guint stream, GstBuffer* frame) {
   const auto number = static_cast<std::uint32_t>(GST_BUFFER_OFFSET(frame));
-  const Layout layout = *default_layout(kFormat.pixel_format, kFormat.width, kFormat.height);
+  const Layout layout =
+      *default_layout(kRtpFormat.pixel_format, kRtpFormat.width, kRtpFormat.height);
   GstMapInfo map;
   EXPECT_TRUE(gst_buffer_map(frame, &map, GST_MAP_WRITE));
-  paint_code({.sensor = static_cast<std::uint8_t>(stream), .sequence = number}, kFormat, layout,
+  paint_code({.sensor = static_cast<std::uint8_t>(stream), .sequence = number}, kRtpFormat, layout,
              std::as_writable_bytes(std::span(map.data, map.size)));
   gst_buffer_unmap(frame, &map);
   const CapsPtr ntp(gst_caps_new_empty_simple("timestamp/x-ntp"));
-  gst_buffer_add_reference_timestamp_meta(frame, ntp.get(), kEpoch + number * kPeriod,
+  gst_buffer_add_reference_timestamp_meta(frame, ntp.get(), kEpoch + number * kPacketPeriod,
                                           GST_CLOCK_TIME_NONE);
   return GST_PAD_PROBE_OK;
 }
@@ -169,8 +170,8 @@ std::optional<PaintedCode> code_in(GstBuffer* frame) {
   const MappedFrame mapped(info_of(frame, nullptr), frame, GST_MAP_READ);
   if (!mapped) return std::nullopt;
   LumaView luma;
-  luma.width = kFormat.width;
-  luma.height = kFormat.height;
+  luma.width = kRtpFormat.width;
+  luma.height = kRtpFormat.height;
   luma.stride_bytes = static_cast<std::size_t>(GST_VIDEO_FRAME_PLANE_STRIDE(&*mapped, 0));
   luma.bytes = {static_cast<const std::byte*>(GST_VIDEO_FRAME_PLANE_DATA(&*mapped, 0)),
                 luma.stride_bytes * luma.height};

@@ -19,8 +19,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr GstClockTime kMs = GST_MSECOND;
-
 GstSegment segment_of(GstClockTime start, GstClockTime base, double rate) {
   GstSegment segment;
   gst_segment_init(&segment, GST_FORMAT_TIME);

@@ -24,7 +24,7 @@
 namespace lockstep {
 namespace {
 
-constexpr GstClockTime kPeriod = 5 * GST_MSECOND;
+constexpr GstClockTime kTorturePeriod = 5 * GST_MSECOND;
 constexpr guint32 kMagic = 0x10c57e90;
 // Wide enough for every tolerance that is set below.
 constexpr GstClockTime kMostSkew = 3 * GST_MSECOND;
@@ -183,7 +183,7 @@ struct Stage {
 gboolean answer_latency(GstPad* pad, GstObject* parent, GstQuery* query) {
   if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY) return gst_pad_query_default(pad, parent, query);
   const bool live = GPOINTER_TO_INT(g_object_get_data(G_OBJECT(pad), "live")) != 0;
-  gst_query_set_latency(query, live, live ? kPeriod : 0, GST_CLOCK_TIME_NONE);
+  gst_query_set_latency(query, live, live ? kTorturePeriod : 0, GST_CLOCK_TIME_NONE);
   return TRUE;
 }
 
@@ -258,8 +258,8 @@ class Upstream {
 
   // The next instant of the grid that all share.
   GstClockTime next_time() {
-    const GstClockTime now = stage_.running_time() / kPeriod * kPeriod;
-    last_time_ = std::max(last_time_ + kPeriod, now);
+    const GstClockTime now = stage_.running_time() / kTorturePeriod * kTorturePeriod;
+    last_time_ = std::max(last_time_ + kTorturePeriod, now);
     return last_time_;
   }
 
@@ -281,7 +281,7 @@ class Upstream {
     const Tag tag{kMagic, index_, stage_.num_frames++, time, is_good};
     gst_buffer_fill(buffer, 0, &tag, sizeof tag);
     GST_BUFFER_PTS(buffer) = start_ + time;
-    GST_BUFFER_DURATION(buffer) = kPeriod;
+    GST_BUFFER_DURATION(buffer) = kTorturePeriod;
   }
 
   void push(BufferPtr buffer) {
@@ -301,7 +301,9 @@ class Upstream {
     push(std::move(buffer));
   }
 
-  void push_gap() { gst_pad_push_event(pad_, gst_event_new_gap(start_ + next_time(), kPeriod)); }
+  void push_gap() {
+    gst_pad_push_event(pad_, gst_event_new_gap(start_ + next_time(), kTorturePeriod));
+  }
 
   void push_bad() {
     BufferPtr buffer(gst_buffer_new_allocate(nullptr, GST_VIDEO_INFO_SIZE(&info_), nullptr));

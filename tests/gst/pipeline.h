@@ -12,15 +12,9 @@
 #include <thread>
 #include <utility>
 
-#include "gstlockstephandles.h"
+#include "handles.h"
 
 namespace lockstep {
-
-struct Unref {
-  void operator()(gpointer object) const { gst_object_unref(object); }
-  void operator()(GstMessage* message) const { gst_message_unref(message); }
-};
-using MessagePtr = std::unique_ptr<GstMessage, Unref>;
 
 /// Small frames, whatever their caps features.
 inline constexpr const char* kSmall =

@@ -16,7 +16,7 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr Format kSmall{PixelFormat::nv12, 320, 180, {30, 1}};
+constexpr Format kSmallSlot{PixelFormat::nv12, 320, 180, {30, 1}};
 
 struct Tiler {
   explicit Tiler(const std::string& properties = "")
@@ -78,8 +78,8 @@ class TilerGrids : public testing::TestWithParam<int> {};
 TEST_P(TilerGrids, ShowEachSensorInItsOwnTile) {
   const auto slots = static_cast<std::size_t>(GetParam());
   Tiler tiler;
-  play(tiler.harness.get(), kSmall, slots);
-  BufferPtr mosaic = tiler.draw(all_fresh(kSmall, slots, 9));
+  play(tiler.harness.get(), kSmallSlot, slots);
+  BufferPtr mosaic = tiler.draw(all_fresh(kSmallSlot, slots, 9));
   ASSERT_TRUE(mosaic);
   EXPECT_TRUE(shows(mosaic.get(), tiler.format_out(), slots, 9));
 }
@@ -105,16 +105,16 @@ INSTANTIATE_TEST_SUITE_P(PixelFormats, TilerFormats, testing::ValuesIn(kPixelFor
 
 TEST(Tiler, DrawsSixtyFourSlots) {
   Tiler tiler("width=1024 height=576");
-  play(tiler.harness.get(), kSmall, 64);
-  BufferPtr mosaic = tiler.draw(all_fresh(kSmall, 64));
+  play(tiler.harness.get(), kSmallSlot, 64);
+  BufferPtr mosaic = tiler.draw(all_fresh(kSmallSlot, 64));
   ASSERT_TRUE(mosaic);
   EXPECT_TRUE(shows(mosaic.get(), tiler.format_out(), 64, 0));
 }
 
 TEST(Tiler, TakesFramesWithStridesOfTheirOwn) {
   Tiler tiler;
-  play(tiler.harness.get(), kSmall, 1);
-  BufferPtr batch = make_batch(all_fresh(kSmall, 1));
+  play(tiler.harness.get(), kSmallSlot, 1);
+  BufferPtr batch = make_batch(all_fresh(kSmallSlot, 1));
   GstLockstepFrame* frame = gst_buffer_get_lockstep_batch_meta(batch.get())->frames;
   GstVideoInfo info;
   gst_video_info_set_format(&info, GST_VIDEO_FORMAT_NV12, 320, 180);
@@ -136,8 +136,8 @@ TEST(Tiler, TakesFramesWithStridesOfTheirOwn) {
 
 TEST(Tiler, LeavesTilesWithoutASlotBlack) {
   Tiler tiler("rows=2 columns=2");
-  play(tiler.harness.get(), kSmall, 3);
-  BufferPtr mosaic = tiler.draw(all_fresh(kSmall, 3));
+  play(tiler.harness.get(), kSmallSlot, 3);
+  BufferPtr mosaic = tiler.draw(all_fresh(kSmallSlot, 3));
   const Format format = tiler.format_out();
   const Rectangle tile = tile_of(3, {2, 2}, format.width, format.height);
   EXPECT_EQ(brightness(mosaic.get(), format, tile.x + 9, tile.y + 9), kBlackLuma);
@@ -146,8 +146,8 @@ TEST(Tiler, LeavesTilesWithoutASlotBlack) {
 
 TEST(Tiler, FollowsRowsAndColumns) {
   Tiler tiler("rows=1");
-  play(tiler.harness.get(), kSmall, 3);
-  BufferPtr mosaic = tiler.draw(all_fresh(kSmall, 3));
+  play(tiler.harness.get(), kSmallSlot, 3);
+  BufferPtr mosaic = tiler.draw(all_fresh(kSmallSlot, 3));
   EXPECT_EQ(tiler.format_out().width, 960u);
   EXPECT_EQ(tiler.format_out().height, 180u);
   EXPECT_TRUE(shows(mosaic.get(), tiler.format_out(), 3, 0, {.rows = 1}));
@@ -155,12 +155,12 @@ TEST(Tiler, FollowsRowsAndColumns) {
 
 TEST(TilerMissing, SlotShowsItsLastFrameMarkedInRed) {
   Tiler tiler;
-  play(tiler.harness.get(), kSmall, 4);
-  tiler.draw(all_fresh(kSmall, 4, 0));
+  play(tiler.harness.get(), kSmallSlot, 4);
+  tiler.draw(all_fresh(kSmallSlot, 4, 0));
   const Format format = tiler.format_out();
   const Rectangle tile = tile_of(1, {2, 2}, format.width, format.height);
   for (std::uint32_t number : {1u, 2u}) {
-    BatchPlan plan = all_fresh(kSmall, 4, number);
+    BatchPlan plan = all_fresh(kSmallSlot, 4, number);
     plan.states[1] = FrameState::missing;
     BufferPtr mosaic = tiler.draw(plan);
     auto code = code_in(mosaic.get(), format, tile);
@@ -177,9 +177,9 @@ TEST(TilerMissing, SlotShowsItsLastFrameMarkedInRed) {
 
 TEST(TilerMissing, MarkGoesWhenTheSensorIsBack) {
   Tiler tiler;
-  play(tiler.harness.get(), kSmall, 1);
-  tiler.draw({kSmall, {FrameState::missing}, 0});
-  BufferPtr mosaic = tiler.draw(all_fresh(kSmall, 1, 1));
+  play(tiler.harness.get(), kSmallSlot, 1);
+  tiler.draw({kSmallSlot, {FrameState::missing}, 0});
+  BufferPtr mosaic = tiler.draw(all_fresh(kSmallSlot, 1, 1));
   const Format format = tiler.format_out();
   EXPECT_TRUE(shows(mosaic.get(), format, 1, 1));
   EXPECT_EQ(upper_right(mosaic.get(), format, {0, 0, format.width, format.height}), kGrayLuma);
@@ -197,10 +197,10 @@ TEST(TilerMissing, SlotThatNeverHadAFrameIsBlack) {
 
 TEST(TilerMissing, SlotKeepsItsFrameInALayoutOfAnotherSize) {
   Tiler tiler("width=640 height=360");
-  play(tiler.harness.get(), kSmall, 2);
-  tiler.draw(all_fresh(kSmall, 2, 0));
+  play(tiler.harness.get(), kSmallSlot, 2);
+  tiler.draw(all_fresh(kSmallSlot, 2, 0));
   g_object_set(tiler.element.get(), "rows", 2, nullptr);
-  BufferPtr mosaic = tiler.draw({kSmall, {FrameState::fresh, FrameState::missing}, 1});
+  BufferPtr mosaic = tiler.draw({kSmallSlot, {FrameState::fresh, FrameState::missing}, 1});
   const Format format = tiler.format_out();
   auto code = code_in(mosaic.get(), format, tile_of(1, {2, 1}, format.width, format.height));
   ASSERT_TRUE(code);
@@ -248,8 +248,8 @@ TEST(TilerRgba, MarksAndEmptyTilesAreOpaqueAndFramesKeepTheirAlpha) {
 
 TEST(TilerRepeated, FrameIsMarkedInAmberInOneCornerOnly) {
   Tiler tiler;
-  play(tiler.harness.get(), kSmall, 1);
-  BufferPtr mosaic = tiler.draw({kSmall, {FrameState::repeated}, 5});
+  play(tiler.harness.get(), kSmallSlot, 1);
+  BufferPtr mosaic = tiler.draw({kSmallSlot, {FrameState::repeated}, 5});
   const Format format = tiler.format_out();
   EXPECT_TRUE(shows(mosaic.get(), format, 1, 4));
   const Rectangle all{0, 0, format.width, format.height};
@@ -259,8 +259,8 @@ TEST(TilerRepeated, FrameIsMarkedInAmberInOneCornerOnly) {
 
 TEST(TilerShowSlot, FillsThePictureWithThatSlot) {
   Tiler tiler("show-slot=2");
-  play(tiler.harness.get(), kSmall, 4);
-  BufferPtr mosaic = tiler.draw(all_fresh(kSmall, 4, 1));
+  play(tiler.harness.get(), kSmallSlot, 4);
+  BufferPtr mosaic = tiler.draw(all_fresh(kSmallSlot, 4, 1));
   const Format format = tiler.format_out();
   EXPECT_EQ(format.width, 640u);
   EXPECT_EQ(code_in(mosaic.get(), format, {0, 0, format.width, format.height})->sensor, 2);
@@ -268,71 +268,71 @@ TEST(TilerShowSlot, FillsThePictureWithThatSlot) {
 
 TEST(TilerShowSlot, ChangesWhileRunning) {
   Tiler tiler;
-  play(tiler.harness.get(), kSmall, 4);
-  tiler.draw(all_fresh(kSmall, 4, 0));
+  play(tiler.harness.get(), kSmallSlot, 4);
+  tiler.draw(all_fresh(kSmallSlot, 4, 0));
   g_object_set(tiler.element.get(), "show-slot", 3, nullptr);
-  BufferPtr mosaic = tiler.draw(all_fresh(kSmall, 4, 1));
+  BufferPtr mosaic = tiler.draw(all_fresh(kSmallSlot, 4, 1));
   const Format format = tiler.format_out();
   EXPECT_EQ(code_in(mosaic.get(), format, {0, 0, format.width, format.height})->sensor, 3);
   g_object_set(tiler.element.get(), "show-slot", -1, nullptr);
-  mosaic = tiler.draw(all_fresh(kSmall, 4, 2));
+  mosaic = tiler.draw(all_fresh(kSmallSlot, 4, 2));
   EXPECT_TRUE(shows(mosaic.get(), format, 4, 2));
 }
 
 TEST(TilerShowSlot, BeyondTheBatchIsAnError) {
   Tiler tiler("show-slot=4");
-  play(tiler.harness.get(), kSmall, 4);
-  EXPECT_EQ(push(tiler.harness.get(), all_fresh(kSmall, 4)), GST_FLOW_NOT_NEGOTIATED);
+  play(tiler.harness.get(), kSmallSlot, 4);
+  EXPECT_EQ(push(tiler.harness.get(), all_fresh(kSmallSlot, 4)), GST_FLOW_NOT_NEGOTIATED);
   EXPECT_THAT(tiler.bus.take_error(), HasSubstr("slot 4 of a batch with slots 0 to 3"));
 }
 
 TEST(TilerShowSlot, BeyondTheBatchIsAnErrorWhileRunningToo) {
   Tiler tiler;
-  play(tiler.harness.get(), kSmall, 4);
-  tiler.draw(all_fresh(kSmall, 4));
+  play(tiler.harness.get(), kSmallSlot, 4);
+  tiler.draw(all_fresh(kSmallSlot, 4));
   g_object_set(tiler.element.get(), "show-slot", 4, nullptr);
-  EXPECT_EQ(push(tiler.harness.get(), all_fresh(kSmall, 4)), GST_FLOW_ERROR);
+  EXPECT_EQ(push(tiler.harness.get(), all_fresh(kSmallSlot, 4)), GST_FLOW_ERROR);
   EXPECT_THAT(tiler.bus.take_error(), HasSubstr("slot 4 of a batch with slots 0 to 3"));
 }
 
 TEST(TilerErrors, GridWithTooFewTiles) {
   Tiler tiler("rows=1 columns=3");
-  play(tiler.harness.get(), kSmall, 4);
-  EXPECT_EQ(push(tiler.harness.get(), all_fresh(kSmall, 4)), GST_FLOW_NOT_NEGOTIATED);
+  play(tiler.harness.get(), kSmallSlot, 4);
+  EXPECT_EQ(push(tiler.harness.get(), all_fresh(kSmallSlot, 4)), GST_FLOW_NOT_NEGOTIATED);
   EXPECT_THAT(tiler.bus.take_error(), HasSubstr("4 slots in 1 rows of 3"));
 }
 
 TEST(TilerErrors, GridThatBecomesTooSmallWhileRunning) {
   Tiler tiler("width=640 height=360");
-  play(tiler.harness.get(), kSmall, 4);
-  tiler.draw(all_fresh(kSmall, 4));
+  play(tiler.harness.get(), kSmallSlot, 4);
+  tiler.draw(all_fresh(kSmallSlot, 4));
   g_object_set(tiler.element.get(), "rows", 1, "columns", 1, nullptr);
-  EXPECT_EQ(push(tiler.harness.get(), all_fresh(kSmall, 4)), GST_FLOW_NOT_NEGOTIATED);
+  EXPECT_EQ(push(tiler.harness.get(), all_fresh(kSmallSlot, 4)), GST_FLOW_NOT_NEGOTIATED);
   EXPECT_THAT(tiler.bus.take_error(), HasSubstr("4 slots in 1 rows of 1"));
 }
 
 TEST(TilerErrors, PictureWithoutRoomForTheTiles) {
   Tiler enough("width=16 height=16");
-  play(enough.harness.get(), kSmall, 64);
-  EXPECT_TRUE(enough.draw(all_fresh(kSmall, 64)));
+  play(enough.harness.get(), kSmallSlot, 64);
+  EXPECT_TRUE(enough.draw(all_fresh(kSmallSlot, 64)));
   Tiler tiler("width=16 height=15");
-  play(tiler.harness.get(), kSmall, 64);
-  EXPECT_EQ(push(tiler.harness.get(), all_fresh(kSmall, 64)), GST_FLOW_NOT_NEGOTIATED);
+  play(tiler.harness.get(), kSmallSlot, 64);
+  EXPECT_EQ(push(tiler.harness.get(), all_fresh(kSmallSlot, 64)), GST_FLOW_NOT_NEGOTIATED);
   EXPECT_THAT(tiler.bus.take_error(), HasSubstr("at least 16x16"));
 }
 
 TEST(TilerErrors, BufferThatIsNoBatch) {
   Tiler tiler;
-  play(tiler.harness.get(), kSmall, 1);
-  EXPECT_EQ(gst_harness_push(tiler.harness.get(), make_frame(kSmall, {}).release()),
+  play(tiler.harness.get(), kSmallSlot, 1);
+  EXPECT_EQ(gst_harness_push(tiler.harness.get(), make_frame(kSmallSlot, {}).release()),
             GST_FLOW_ERROR);
   EXPECT_THAT(tiler.bus.take_error(), HasSubstr("GstLockstepBatchMeta"));
 }
 
 TEST(TilerErrors, FrameTooSmallForItsCaps) {
   Tiler tiler;
-  play(tiler.harness.get(), kSmall, 1);
-  BufferPtr batch = make_batch(all_fresh(kSmall, 1));
+  play(tiler.harness.get(), kSmallSlot, 1);
+  BufferPtr batch = make_batch(all_fresh(kSmallSlot, 1));
   gst_buffer_resize(gst_buffer_get_lockstep_batch_meta(batch.get())->frames[0].buffer, 0, 100);
   EXPECT_EQ(gst_harness_push(tiler.harness.get(), batch.release()), GST_FLOW_ERROR);
   EXPECT_THAT(tiler.bus.take_error(), HasSubstr("slot 0 to read it as 320x180"));
@@ -340,8 +340,8 @@ TEST(TilerErrors, FrameTooSmallForItsCaps) {
 
 TEST(TilerCaps, AreNotThoseOfPlainVideo) {
   Tiler tiler;
-  gst_harness_set_src_caps_str(tiler.harness.get(), frame_caps(kSmall).c_str());
-  EXPECT_EQ(gst_harness_push(tiler.harness.get(), make_frame(kSmall, {}).release()),
+  gst_harness_set_src_caps_str(tiler.harness.get(), frame_caps(kSmallSlot).c_str());
+  EXPECT_EQ(gst_harness_push(tiler.harness.get(), make_frame(kSmallSlot, {}).release()),
             GST_FLOW_NOT_NEGOTIATED);
 }
 
@@ -349,15 +349,15 @@ TEST(TilerCaps, OfBatchesAreRefusedByElementsThatKnowNone) {
   for (const char* feature : {"", ", memory:DMABuf"}) {
     HarnessPtr harness(gst_harness_new("videoconvert"));
     gst_harness_set_sink_caps_str(harness.get(), "video/x-raw");
-    play(harness.get(), kSmall, 4, feature);
-    EXPECT_EQ(push(harness.get(), all_fresh(kSmall, 4)), GST_FLOW_NOT_NEGOTIATED);
+    play(harness.get(), kSmallSlot, 4, feature);
+    EXPECT_EQ(push(harness.get(), all_fresh(kSmallSlot, 4)), GST_FLOW_NOT_NEGOTIATED);
   }
 }
 
 TEST(TilerCaps, TakeDmabufs) {
   Tiler tiler;
-  play(tiler.harness.get(), kSmall, 4, ", memory:DMABuf");
-  EXPECT_TRUE(tiler.draw(all_fresh(kSmall, 4)));
+  play(tiler.harness.get(), kSmallSlot, 4, ", memory:DMABuf");
+  EXPECT_TRUE(tiler.draw(all_fresh(kSmallSlot, 4)));
 }
 
 struct SizeCase {
@@ -374,7 +374,7 @@ TEST(TilerCaps, SizeIsChosenWithoutDistortion) {
   for (const SizeCase& wanted : {
            SizeCase{4, full_hd, "", "", 1920, 1080},
            {2, full_hd, "", "", 1920, 540},
-           {1, kSmall, "", "", 320, 180},
+           {1, kSmallSlot, "", "", 320, 180},
            {4, full_hd, "width=1280", "", 1280, 720},
            {4, full_hd, "height=360", "", 640, 360},
            {4, full_hd, "width=300 height=300", "", 300, 300},
@@ -395,10 +395,10 @@ TEST(TilerCaps, SizeIsChosenWithoutDistortion) {
 
 TEST(TilerCaps, ChangeOfBatchSizeOrFrameSizeWhileRunning) {
   Tiler tiler;
-  play(tiler.harness.get(), kSmall, 4);
-  tiler.draw(all_fresh(kSmall, 4, 0));
-  play(tiler.harness.get(), kSmall, 6);
-  BufferPtr mosaic = tiler.draw(all_fresh(kSmall, 6, 1));
+  play(tiler.harness.get(), kSmallSlot, 4);
+  tiler.draw(all_fresh(kSmallSlot, 4, 0));
+  play(tiler.harness.get(), kSmallSlot, 6);
+  BufferPtr mosaic = tiler.draw(all_fresh(kSmallSlot, 6, 1));
   EXPECT_TRUE(shows(mosaic.get(), tiler.format_out(), 6, 1));
   const Format larger{PixelFormat::i420, 640, 360, {30, 1}};
   play(tiler.harness.get(), larger, 2);
@@ -410,10 +410,10 @@ TEST(TilerCaps, ChangeOfBatchSizeOrFrameSizeWhileRunning) {
 
 TEST(TilerCaps, ChangeOfRowsChangesTheSizeThatIsLeftOpen) {
   Tiler tiler;
-  play(tiler.harness.get(), kSmall, 2);
-  tiler.draw(all_fresh(kSmall, 2, 0));
+  play(tiler.harness.get(), kSmallSlot, 2);
+  tiler.draw(all_fresh(kSmallSlot, 2, 0));
   g_object_set(tiler.element.get(), "rows", 2, nullptr);
-  BufferPtr mosaic = tiler.draw(all_fresh(kSmall, 2, 1));
+  BufferPtr mosaic = tiler.draw(all_fresh(kSmallSlot, 2, 1));
   EXPECT_EQ(tiler.format_out().width, 320u);
   EXPECT_EQ(tiler.format_out().height, 360u);
   EXPECT_TRUE(shows(mosaic.get(), tiler.format_out(), 2, 1, {.rows = 2}));
@@ -421,16 +421,16 @@ TEST(TilerCaps, ChangeOfRowsChangesTheSizeThatIsLeftOpen) {
 
 TEST(TilerMeta, TimesAreThoseOfTheBatch) {
   Tiler tiler;
-  play(tiler.harness.get(), kSmall, 1);
-  BufferPtr mosaic = tiler.draw(all_fresh(kSmall, 1, 7));
-  EXPECT_EQ(GST_BUFFER_PTS(mosaic.get()), time_of_batch(7, kSmall));
-  EXPECT_EQ(GST_BUFFER_DURATION(mosaic.get()), time_of_batch(1, kSmall));
+  play(tiler.harness.get(), kSmallSlot, 1);
+  BufferPtr mosaic = tiler.draw(all_fresh(kSmallSlot, 1, 7));
+  EXPECT_EQ(GST_BUFFER_PTS(mosaic.get()), time_of_batch(7, kSmallSlot));
+  EXPECT_EQ(GST_BUFFER_DURATION(mosaic.get()), time_of_batch(1, kSmallSlot));
 }
 
 TEST(TilerMeta, TellsOfEachSlotWithoutItsFrame) {
   Tiler tiler;
-  play(tiler.harness.get(), kSmall, 2);
-  BufferPtr mosaic = tiler.draw({kSmall, {FrameState::missing, FrameState::fresh}, 7});
+  play(tiler.harness.get(), kSmallSlot, 2);
+  BufferPtr mosaic = tiler.draw({kSmallSlot, {FrameState::missing, FrameState::fresh}, 7});
   const GstLockstepBatchMeta* meta = gst_buffer_get_lockstep_batch_meta(mosaic.get());
   ASSERT_TRUE(meta);
   EXPECT_EQ(meta->n_frames, 2u);
@@ -444,8 +444,8 @@ TEST(TilerMeta, TellsOfEachSlotWithoutItsFrame) {
 
 TEST(TilerMeta, FramesAreLetGoAtOnce) {
   Tiler tiler;
-  play(tiler.harness.get(), kSmall, 1);
-  BufferPtr batch = make_batch(all_fresh(kSmall, 1));
+  play(tiler.harness.get(), kSmallSlot, 1);
+  BufferPtr batch = make_batch(all_fresh(kSmallSlot, 1));
   BufferPtr frame(
       gst_buffer_ref(gst_buffer_get_lockstep_batch_meta(batch.get())->frames[0].buffer));
   gst_harness_push(tiler.harness.get(), batch.release());
@@ -456,8 +456,8 @@ TEST(TilerMeta, OfOthersOnTheBatchIsKept) {
   static const gchar* tags[] = {nullptr};
   gst_meta_register_custom("LockstepTestMeta", tags, nullptr, nullptr, nullptr);
   Tiler tiler;
-  play(tiler.harness.get(), kSmall, 1);
-  BufferPtr batch = make_batch(all_fresh(kSmall, 1));
+  play(tiler.harness.get(), kSmallSlot, 1);
+  BufferPtr batch = make_batch(all_fresh(kSmallSlot, 1));
   GstCustomMeta* custom = gst_buffer_add_custom_meta(batch.get(), "LockstepTestMeta");
   gst_structure_set(gst_custom_meta_get_structure(custom), "answer", G_TYPE_INT, 42, nullptr);
   gst_harness_push(tiler.harness.get(), batch.release());
@@ -467,8 +467,8 @@ TEST(TilerMeta, OfOthersOnTheBatchIsKept) {
 
 TEST(Tiler, PassesTheEndOfTheStreamOn) {
   Tiler tiler;
-  play(tiler.harness.get(), kSmall, 1);
-  tiler.draw(all_fresh(kSmall, 1));
+  play(tiler.harness.get(), kSmallSlot, 1);
+  tiler.draw(all_fresh(kSmallSlot, 1));
   ASSERT_TRUE(gst_harness_push_event(tiler.harness.get(), gst_event_new_eos()));
   EventPtr last;
   while (GstEvent* event = gst_harness_try_pull_event(tiler.harness.get())) last.reset(event);
@@ -478,24 +478,24 @@ TEST(Tiler, PassesTheEndOfTheStreamOn) {
 
 TEST(Tiler, GoesOnAfterAFlush) {
   Tiler tiler;
-  play(tiler.harness.get(), kSmall, 1);
-  tiler.draw(all_fresh(kSmall, 1, 0));
+  play(tiler.harness.get(), kSmallSlot, 1);
+  tiler.draw(all_fresh(kSmallSlot, 1, 0));
   gst_harness_push_event(tiler.harness.get(), gst_event_new_flush_start());
   gst_harness_push_event(tiler.harness.get(), gst_event_new_flush_stop(TRUE));
   GstSegment segment;
   gst_segment_init(&segment, GST_FORMAT_TIME);
   gst_harness_push_event(tiler.harness.get(), gst_event_new_segment(&segment));
-  BufferPtr mosaic = tiler.draw(all_fresh(kSmall, 1, 1));
+  BufferPtr mosaic = tiler.draw(all_fresh(kSmallSlot, 1, 1));
   EXPECT_TRUE(shows(mosaic.get(), tiler.format_out(), 1, 1));
 }
 
 TEST(Tiler, DropsWhatIsTooLateAsDownstreamTells) {
   Tiler tiler;
-  play(tiler.harness.get(), kSmall, 1);
-  tiler.draw(all_fresh(kSmall, 1, 0));
+  play(tiler.harness.get(), kSmallSlot, 1);
+  tiler.draw(all_fresh(kSmallSlot, 1, 0));
   gst_harness_push_upstream_event(
       tiler.harness.get(), gst_event_new_qos(GST_QOS_TYPE_UNDERFLOW, 0.5, GST_SECOND, GST_SECOND));
-  EXPECT_EQ(push(tiler.harness.get(), all_fresh(kSmall, 1, 1)), GST_FLOW_OK);
+  EXPECT_EQ(push(tiler.harness.get(), all_fresh(kSmallSlot, 1, 1)), GST_FLOW_OK);
   EXPECT_FALSE(pull(tiler.harness.get()));
 }
 

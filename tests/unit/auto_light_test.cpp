@@ -8,21 +8,18 @@
 #include <string>
 #include <vector>
 
+#include "light_testing.h"
 #include "lockstep/light.h"
 #include "model_cameras.h"
 
 namespace lockstep {
 namespace {
 
-constexpr double kTarget = 0.16;
-
-LightConfig config_of(LightMode mode) {
+LightConfig config_in(LightMode mode) {
   LightConfig config;
   config.mode = mode;
   return config;
 }
-
-double off_target(double mean) { return std::abs(mean / kTarget - 1); }
 
 // Frames from the first under `light` to the first of those that are all within 5 % of the target.
 int frames_to_target(ModelCameras& cameras, double light, int batches = 60) {
@@ -38,7 +35,7 @@ class StepTest : public ::testing::TestWithParam<std::tuple<double, int>> {};
 
 TEST_P(StepTest, ReachesTheTargetWithinTwelveFrames) {
   const auto [stops, delay] = GetParam();
-  ModelCameras cameras(config_of(LightMode::shared), 2);
+  ModelCameras cameras(config_in(LightMode::shared), 2);
   for (auto& camera : cameras.cameras) camera.delay = delay;
   cameras.settle(1);
   ASSERT_LT(off_target(cameras.mean()), 0.03);
@@ -54,7 +51,7 @@ INSTANTIATE_TEST_SUITE_P(StopsAndDelays, StepTest,
 
 TEST(AutoLight, DoesNotOscillateAfterAStep) {
   for (const double stops : {-4.0, -1.0, 1.0, 4.0}) {
-    ModelCameras cameras(config_of(LightMode::shared), 1);
+    ModelCameras cameras(config_in(LightMode::shared), 1);
     cameras.settle(1);
     cameras.settle(std::exp2(stops), 16);
     const std::uint32_t revision = cameras.revision;
@@ -67,7 +64,7 @@ TEST(AutoLight, DoesNotOscillateAfterAStep) {
 }
 
 TEST(AutoLight, HoldsASteadySceneWithoutChangingSettingsAllTheTime) {
-  ModelCameras cameras(config_of(LightMode::shared), 2);
+  ModelCameras cameras(config_in(LightMode::shared), 2);
   cameras.noise = 3;
   cameras.settle(1, 60);
   const std::uint32_t revision = cameras.revision;
@@ -81,7 +78,7 @@ TEST(AutoLight, HoldsASteadySceneWithoutChangingSettingsAllTheTime) {
 }
 
 TEST(AutoLight, FollowsARampWithinATenthOfAStop) {
-  ModelCameras cameras(config_of(LightMode::shared), 1);
+  ModelCameras cameras(config_in(LightMode::shared), 1);
   cameras.settle(1);
   double worst = 0;
   for (int i = 0; i < 120; ++i) {
@@ -92,7 +89,7 @@ TEST(AutoLight, FollowsARampWithinATenthOfAStop) {
 }
 
 TEST(AutoLight, TakesExposureFirstThenAnalogueThenDigitalGain) {
-  ModelCameras cameras(config_of(LightMode::shared), 1);
+  ModelCameras cameras(config_in(LightMode::shared), 1);
   const Settings& settings = cameras.cameras[0].settings;
   cameras.settle(1);
   EXPECT_EQ(settings.analogue_gain, 1);
@@ -107,7 +104,7 @@ TEST(AutoLight, TakesExposureFirstThenAnalogueThenDigitalGain) {
 }
 
 TEST(AutoLight, StaysWithinItsLimitsInTheDarkAndComesBack) {
-  LightConfig config = config_of(LightMode::shared);
+  LightConfig config = config_in(LightMode::shared);
   config.max_gain = 12;
   config.max_exposure = std::chrono::milliseconds(20);
   ModelCameras cameras(config, 1);
@@ -126,7 +123,7 @@ TEST(AutoLight, StaysWithinItsLimitsInTheDarkAndComesBack) {
 TEST(AutoLight, ExposesForWholeHalfPeriodsOfTheMains) {
   for (const auto& [mains, half_ms] :
        {std::pair{Antiflicker::mains_50_hz, 10.0}, {Antiflicker::mains_60_hz, 1000.0 / 120}}) {
-    LightConfig config = config_of(LightMode::shared);
+    LightConfig config = config_in(LightMode::shared);
     config.antiflicker = mains;
     ModelCameras cameras(config, 1);
     const Settings& settings = cameras.cameras[0].settings;
@@ -144,7 +141,7 @@ TEST(AutoLight, ExposesForWholeHalfPeriodsOfTheMains) {
 }
 
 TEST(AutoLight, GainMakesUpForWhatStepsOfExposureLeave) {
-  ModelCameras cameras(config_of(LightMode::shared), 2);
+  ModelCameras cameras(config_in(LightMode::shared), 2);
   cameras.cameras[0].caps[Setting::exposure] = SettingRange{1e6, 1e9, 2e6, 2};
   cameras.settle(0.8);
   EXPECT_LT(off_target(cameras.mean()), 0.03);
@@ -152,7 +149,7 @@ TEST(AutoLight, GainMakesUpForWhatStepsOfExposureLeave) {
 }
 
 TEST(AutoLight, BrightScenesAreExposedDownToTheLeastExposure) {
-  ModelCameras cameras(config_of(LightMode::shared), 1);
+  ModelCameras cameras(config_in(LightMode::shared), 1);
   cameras.settle(1);
   EXPECT_LE(frames_to_target(cameras, 100), 16);
   cameras.settle(1e5);
@@ -160,7 +157,7 @@ TEST(AutoLight, BrightScenesAreExposedDownToTheLeastExposure) {
 }
 
 TEST(AutoLight, OneSensorsLampDoesNotSetTheOthersApart) {
-  ModelCameras cameras(config_of(LightMode::shared), 4);
+  ModelCameras cameras(config_in(LightMode::shared), 4);
   cameras.cameras[2].lamp = 0.3;
   cameras.settle(1, 100);
   for (const auto& camera : cameras.cameras) {
@@ -171,7 +168,7 @@ TEST(AutoLight, OneSensorsLampDoesNotSetTheOthersApart) {
 }
 
 TEST(AutoLight, IndependentSensorsReachTheTargetEachByItself) {
-  ModelCameras cameras(config_of(LightMode::independent), 3);
+  ModelCameras cameras(config_in(LightMode::independent), 3);
   cameras.cameras[0].response = 0.25;
   cameras.cameras[2].response = 4;
   cameras.settle(1, 60);
@@ -180,7 +177,7 @@ TEST(AutoLight, IndependentSensorsReachTheTargetEachByItself) {
 }
 
 TEST(AutoLight, AllFollowTheLeader) {
-  LightConfig config = config_of(LightMode::follow);
+  LightConfig config = config_in(LightMode::follow);
   config.leader = 1;
   ModelCameras cameras(config, 3);
   cameras.cameras[1].response = 0.5;
@@ -197,7 +194,7 @@ TEST(AutoLight, AllFollowTheLeader) {
 }
 
 TEST(AutoLight, WeightsSayWhoseLightCounts) {
-  LightConfig config = config_of(LightMode::shared);
+  LightConfig config = config_in(LightMode::shared);
   config.weights = {1, 0};
   ModelCameras cameras(config, 2);
   cameras.cameras[1].response = 4;
@@ -207,7 +204,7 @@ TEST(AutoLight, WeightsSayWhoseLightCounts) {
 }
 
 TEST(AutoLight, MissingFramesChangeNothingForTheOthers) {
-  ModelCameras cameras(config_of(LightMode::shared), 2);
+  ModelCameras cameras(config_in(LightMode::shared), 2);
   cameras.cameras[1].response = 4;
   cameras.settle(1, 60);
   const std::uint32_t revision = cameras.revision;
@@ -219,7 +216,7 @@ TEST(AutoLight, MissingFramesChangeNothingForTheOthers) {
 }
 
 TEST(AutoLight, ASensorWithoutControlsDoesNotCount) {
-  ModelCameras cameras(config_of(LightMode::shared), 2);
+  ModelCameras cameras(config_in(LightMode::shared), 2);
   cameras.cameras[1].caps = {};
   cameras.cameras[1].response = 10;
   cameras.settle(1);
@@ -227,7 +224,7 @@ TEST(AutoLight, ASensorWithoutControlsDoesNotCount) {
 }
 
 TEST(AutoLight, SensorsThatLackASettingAreLeftOutOfIt) {
-  ModelCameras cameras(config_of(LightMode::shared), 2);
+  ModelCameras cameras(config_in(LightMode::shared), 2);
   cameras.cameras[1].caps[Setting::analogue_gain].reset();
   cameras.settle(0.15, 60);
   EXPECT_GT(cameras.cameras[0].settings.analogue_gain, 1.5);
@@ -237,14 +234,14 @@ TEST(AutoLight, SensorsThatLackASettingAreLeftOutOfIt) {
 }
 
 TEST(AutoLight, FramesOfUnknownSettingsAreNotBelieved) {
-  ModelCameras cameras(config_of(LightMode::shared), 1);
+  ModelCameras cameras(config_in(LightMode::shared), 1);
   cameras.cameras[0].settings_state = SettingsState::unknown;
   cameras.settle(16);
   EXPECT_EQ(cameras.revision, 0U);
 }
 
 TEST(AutoLight, ASensorThatRefusesIsNotAskedEveryFrame) {
-  ModelCameras cameras(config_of(LightMode::shared), 1);
+  ModelCameras cameras(config_in(LightMode::shared), 1);
   cameras.cameras[0].deaf = true;
   cameras.settle(8, 120);
   EXPECT_GE(cameras.revision, 3U);
@@ -252,7 +249,7 @@ TEST(AutoLight, ASensorThatRefusesIsNotAskedEveryFrame) {
 }
 
 TEST(AutoLight, WhatIsOverriddenForASensorIsNotAskedOfItAgainAndAgain) {
-  LightConfig config = config_of(LightMode::shared);
+  LightConfig config = config_in(LightMode::shared);
   config.overrides.resize(2);
   config.overrides[1].set(Setting::exposure, std::chrono::milliseconds(3));
   ModelCameras cameras(config, 2);
@@ -270,7 +267,7 @@ TEST(AutoLight, WhatIsOverriddenForASensorIsNotAskedOfItAgainAndAgain) {
 }
 
 TEST(AutoLight, WhiteBalanceMakesTheSceneGreySmoothlyAndWithinLimits) {
-  ModelCameras cameras(config_of(LightMode::shared), 2);
+  ModelCameras cameras(config_in(LightMode::shared), 2);
   for (auto& camera : cameras.cameras) camera.tint = {1.4, 1, 0.6};
   double red = 1;
   for (int i = 0; i < 80; ++i) {
@@ -289,7 +286,7 @@ TEST(AutoLight, WhiteBalanceMakesTheSceneGreySmoothlyAndWithinLimits) {
 }
 
 TEST(AutoLight, WhiteBalanceMayBeLeftAlone) {
-  LightConfig config = config_of(LightMode::shared);
+  LightConfig config = config_in(LightMode::shared);
   config.white_balance = false;
   ModelCameras cameras(config, 1);
   cameras.cameras[0].tint = {1.4, 1, 0.6};
@@ -300,7 +297,7 @@ TEST(AutoLight, WhiteBalanceMayBeLeftAlone) {
 }
 
 TEST(AutoLight, ExposuresFitFramesThatAServoShortens) {
-  LightConfig config = config_of(LightMode::shared);
+  LightConfig config = config_in(LightMode::shared);
   config.align_exposures = true;
   ModelCameras cameras(config, 1);
   cameras.cameras[0].wanted.frame_duration = Nanoseconds(32'700'000);
@@ -312,7 +309,7 @@ TEST(AutoLight, ExposuresFitFramesThatAServoShortens) {
 TEST(AutoLight, AnswersNothingToNonsense) {
   constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
   for (const LightMode mode : {LightMode::shared, LightMode::follow, LightMode::independent}) {
-    const auto algorithm = make_light_algorithm(config_of(mode));
+    const auto algorithm = make_light_algorithm(config_in(mode));
     EXPECT_TRUE(algorithm->decide({}).empty());
     std::vector<LightReport::PerSensor> sensors(3);
     LightReport report;
@@ -355,8 +352,8 @@ TEST(AutoLight, AnswersNothingToNonsense) {
 }
 
 TEST(AutoLight, NobodyDecidesInManualAndApplicationMode) {
-  EXPECT_EQ(make_light_algorithm(config_of(LightMode::manual)), nullptr);
-  EXPECT_EQ(make_light_algorithm(config_of(LightMode::application)), nullptr);
+  EXPECT_EQ(make_light_algorithm(config_in(LightMode::manual)), nullptr);
+  EXPECT_EQ(make_light_algorithm(config_in(LightMode::application)), nullptr);
 }
 
 }  // namespace

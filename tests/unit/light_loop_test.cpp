@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "light_testing.h"
 #include "rig_testing.h"
 
 namespace lockstep {
@@ -15,7 +16,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr double kTarget = 0.16;
 constexpr double kOnTarget = 0.05;
 const std::string kSim = "sim?realtime=false&render=scene";
 
@@ -54,8 +54,6 @@ struct Step {
     return sum / static_cast<double>(means.size());
   }
 };
-
-double off_target(double mean) { return std::abs(mean / kTarget - 1); }
 
 std::vector<Step> run(const std::string& sensors, const LightConfig& light, int batches) {
   RigConfig config = config_of(sensors);

@@ -268,10 +268,10 @@ TEST_P(MeteringTest, AgreesWithWhatTheSimulatorExposes) {
 INSTANTIATE_TEST_SUITE_P(Formats, MeteringTest, ::testing::ValuesIn(kPixelFormats),
                          [](const auto& tested) { return std::string(to_string(tested.param)); });
 
-constexpr Format kSmall{PixelFormat::nv12, 64, 48, {}};
+constexpr Format kSmallPicture{PixelFormat::nv12, 64, 48, {}};
 
 TEST(Metering, AClippedColourDoesNotCountAmongTheColours) {
-  Picture picture(kSmall);
+  Picture picture(kSmallPicture);
   picture.fill({1, 0.2, 0.2});
   const Metering metering = picture.metering();
   EXPECT_EQ(metering.colour_share, 0);
@@ -280,14 +280,14 @@ TEST(Metering, AClippedColourDoesNotCountAmongTheColours) {
 }
 
 TEST(Metering, DarkSamplesTellNoColour) {
-  Picture picture(kSmall);
+  Picture picture(kSmallPicture);
   picture.fill(grey_of(0.005));
   EXPECT_EQ(picture.metering().colour_share, 0);
 }
 
 TEST(Metering, NoWeightFallsBetweenTwoSamples) {
   WeightMap map{64, 64, std::vector<float>(64 * 64)};
-  Picture picture(kSmall);
+  Picture picture(kSmallPicture);
   picture.fill(grey_of(0.3));
   for (std::size_t i = 0; i < map.weights.size(); ++i) {
     map.weights[i] = 1;
@@ -297,7 +297,7 @@ TEST(Metering, NoWeightFallsBetweenTwoSamples) {
 }
 
 TEST(Metering, WeightsMayBeAsLargeOrSmallAsFloatsAre) {
-  Picture picture(kSmall);
+  Picture picture(kSmallPicture);
   picture.fill(grey_of(0.3));
   const float most = std::numeric_limits<float>::max();
   EXPECT_NEAR(picture.metering({2, 1, {most / 4, most / 4}}).mean, 0.3, 0.003);
@@ -306,18 +306,20 @@ TEST(Metering, WeightsMayBeAsLargeOrSmallAsFloatsAre) {
 
 TEST(Metering, RefusesMapsThatAreNoMaps) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  const Layout layout = *default_layout(kSmall.pixel_format, kSmall.width, kSmall.height);
+  const Layout layout =
+      *default_layout(kSmallPicture.pixel_format, kSmallPicture.width, kSmallPicture.height);
   for (const WeightMap& map : {WeightMap{2, 2, {1}}, WeightMap{0, 0, {}}, WeightMap{1, 1, {0}},
                                WeightMap{1, 1, {-1}}, WeightMap{1, 1, {nan}}}) {
-    const auto meter = Meter::make(kSmall, layout, map);
+    const auto meter = Meter::make(kSmallPicture, layout, map);
     ASSERT_FALSE(meter);
     EXPECT_EQ(meter.error().code, Errc::invalid_argument);
   }
 }
 
 TEST(Metering, RefusesALayoutOfAnotherFormat) {
-  const Layout other = *default_layout(PixelFormat::gray8, kSmall.width, kSmall.height);
-  const auto meter = Meter::make(kSmall, other, {});
+  const Layout other =
+      *default_layout(PixelFormat::gray8, kSmallPicture.width, kSmallPicture.height);
+  const auto meter = Meter::make(kSmallPicture, other, {});
   ASSERT_FALSE(meter);
   EXPECT_EQ(meter.error().code, Errc::invalid_argument);
   EXPECT_THAT(meter.error().what, HasSubstr("64x48 NV12"));

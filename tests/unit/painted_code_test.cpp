@@ -15,7 +15,7 @@ namespace {
 constexpr PaintedCode kCode{37, 0xabcdef, 0x123456789a, 0x5a5};
 
 // A picture of brightness alone.
-struct Picture {
+struct LumaPicture {
   std::uint32_t width = 0;
   std::uint32_t height = 0;
   std::vector<double> luma;
@@ -32,18 +32,18 @@ std::vector<std::byte> painted(const Format& format, const PaintedCode& code) {
   return frame;
 }
 
-Picture picture_of(std::uint32_t width, std::uint32_t height, const PaintedCode& code = kCode) {
+LumaPicture picture_of(std::uint32_t width, std::uint32_t height, const PaintedCode& code = kCode) {
   const Format format{PixelFormat::gray8, width, height, {}};
   const auto frame = painted(format, code);
   const auto layout = default_layout(format.pixel_format, width, height);
-  Picture picture{width, height, {}};
+  LumaPicture picture{width, height, {}};
   for (std::uint32_t y = 0; y < height; ++y)
     for (std::uint32_t x = 0; x < width; ++x)
       picture.luma.push_back(std::to_integer<int>(frame[y * layout->planes[0].stride_bytes + x]));
   return picture;
 }
 
-std::optional<PaintedCode> read(const Picture& picture) {
+std::optional<PaintedCode> read(const LumaPicture& picture) {
   std::vector<std::byte> bytes;
   for (double value : picture.luma)
     bytes.push_back(std::byte(std::lround(std::clamp(value, 0.0, 255.0))));
@@ -51,8 +51,8 @@ std::optional<PaintedCode> read(const Picture& picture) {
 }
 
 // Every new pixel is the mean of the old ones under it.
-Picture box_scaled(const Picture& from, std::uint32_t factor) {
-  Picture to{from.width / factor, from.height / factor, {}};
+LumaPicture box_scaled(const LumaPicture& from, std::uint32_t factor) {
+  LumaPicture to{from.width / factor, from.height / factor, {}};
   for (std::uint32_t y = 0; y < to.height; ++y) {
     for (std::uint32_t x = 0; x < to.width; ++x) {
       double sum = 0;
@@ -65,8 +65,8 @@ Picture box_scaled(const Picture& from, std::uint32_t factor) {
 }
 
 // Every new pixel is blended from the four old ones around its centre, as cheap scalers do.
-Picture bilinear_scaled(const Picture& from, std::uint32_t width, std::uint32_t height) {
-  Picture to{width, height, {}};
+LumaPicture bilinear_scaled(const LumaPicture& from, std::uint32_t width, std::uint32_t height) {
+  LumaPicture to{width, height, {}};
   const auto place = [](std::uint32_t i, std::uint32_t new_side, std::uint32_t old_side) {
     return std::max(0.0, (i + 0.5) * old_side / new_side - 0.5);
   };
@@ -148,7 +148,7 @@ TEST(PaintedCode, SurvivesBoxScaling) {
 }
 
 TEST(PaintedCode, SurvivesBilinearScaling) {
-  const Picture picture = picture_of(1920, 1080);
+  const LumaPicture picture = picture_of(1920, 1080);
   for (auto [width, height] : {std::pair{960u, 540u},
                                {640u, 360u},
                                {480u, 270u},
@@ -167,20 +167,20 @@ TEST(PaintedCode, SurvivesScalingOutOfProportion) {
 TEST(PaintedCode, SurvivesNoiseAndALossOfContrast) {
   std::mt19937 random(1);
   std::normal_distribution<double> noise(0, 12);
-  Picture picture = box_scaled(picture_of(1920, 1080), 8);
+  LumaPicture picture = box_scaled(picture_of(1920, 1080), 8);
   for (double& value : picture.luma) value = 60 + value * 0.4 + noise(random);
   EXPECT_EQ(read(picture), kCode);
 }
 
 TEST(PaintedCode, SurvivesRangeConversionWithClipping) {
-  Picture picture = picture_of(640, 360);
+  LumaPicture picture = picture_of(640, 360);
   for (double& value : picture.luma) value = (value - 16) * 255 / 219 * 1.2;
   EXPECT_EQ(read(picture), kCode);
 }
 
 // A picture of 480 x 272 in which that cell's brightness has gone from black or white to the other
 // by a share of the way.
-Picture damaged(Picture picture, std::uint32_t cell, double share) {
+LumaPicture damaged(LumaPicture picture, std::uint32_t cell, double share) {
   for (std::uint32_t y = 0; y < 8; ++y) {
     for (std::uint32_t x = 0; x < 8; ++x) {
       double& value = picture.luma[(cell / 16 * 8 + y) * 480 + cell % 16 * 8 + x];
@@ -191,13 +191,13 @@ Picture damaged(Picture picture, std::uint32_t cell, double share) {
 }
 
 TEST(PaintedCode, OneCellOfTheOtherColourIsRejected) {
-  const Picture whole = picture_of(480, 272);
+  const LumaPicture whole = picture_of(480, 272);
   for (std::uint32_t cell = 0; cell < kCodeColumns * kCodeRows; ++cell)
     EXPECT_FALSE(read(damaged(whole, cell, 1))) << cell;
 }
 
 TEST(PaintedCode, UpToThreeDoubtfulCellsAreMended) {
-  Picture picture = picture_of(480, 272);
+  LumaPicture picture = picture_of(480, 272);
   for (std::uint32_t cell : {17u, 60u, 127u}) {
     picture = damaged(std::move(picture), cell, 0.7);
     EXPECT_EQ(read(picture), kCode) << cell;
@@ -208,10 +208,10 @@ TEST(PaintedCode, UpToThreeDoubtfulCellsAreMended) {
 TEST(PaintedCode, PicturesWithoutOneAreRejected) {
   std::mt19937 random(2);
   std::uniform_int_distribution<int> any(0, 255);
-  Picture noise{480, 270, {}};
+  LumaPicture noise{480, 270, {}};
   for (int i = 0; i < 480 * 270; ++i) noise.luma.push_back(any(random));
   EXPECT_FALSE(read(noise));
-  EXPECT_FALSE(read(Picture{480, 270, std::vector<double>(480 * 270, 128)}));
+  EXPECT_FALSE(read(LumaPicture{480, 270, std::vector<double>(480 * 270, 128)}));
 }
 
 TEST(PaintedCode, AViewBeyondItsBytesIsRejected) {

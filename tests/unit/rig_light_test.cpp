@@ -9,6 +9,7 @@
 
 #include "rig_testing.h"
 #include "sensor/sim/picture.h"
+#include "settings_testing.h"
 
 namespace lockstep {
 namespace {
@@ -17,14 +18,6 @@ using std::chrono::milliseconds;
 using testing::HasSubstr;
 
 const std::string kSim = "sim?realtime=false&render=stamp";
-
-SettingsChange exposure_of(Nanoseconds exposure) {
-  return SettingsChange().set(Setting::exposure, exposure);
-}
-
-SettingsChange both_of(Nanoseconds exposure, double gain) {
-  return exposure_of(exposure).set(Setting::analogue_gain, gain);
-}
 
 SimStamp stamp_of(const Frame& frame) {
   SimStamp stamp;

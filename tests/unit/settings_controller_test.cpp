@@ -11,6 +11,7 @@
 #include <set>
 
 #include "result_testing.h"
+#include "settings_testing.h"
 
 namespace lockstep {
 namespace {
@@ -21,16 +22,6 @@ using testing::HasSubstr;
 
 constexpr Nanoseconds kPeriod = milliseconds(40);
 constexpr Nanoseconds kReadyAfter = milliseconds(25);
-
-SettingsChange exposure_of(Nanoseconds exposure) {
-  return SettingsChange().set(Setting::exposure, exposure);
-}
-
-SettingsChange gain_of(double gain) { return SettingsChange().set(Setting::analogue_gain, gain); }
-
-SettingsChange both_of(Nanoseconds exposure, double gain) {
-  return exposure_of(exposure).set(Setting::analogue_gain, gain);
-}
 
 SettingsCaps caps_of(int exposure_delay, int gain_delay) {
   SettingsCaps caps;
@@ -193,7 +184,7 @@ class FakeRig {
   std::int64_t instant_ = 0;
 };
 
-std::string text_of(const Settings& settings) {
+std::string settings_text(const Settings& settings) {
   return std::to_string(settings.exposure.count()) + " ns x " +
          std::to_string(settings.analogue_gain);
 }
@@ -674,8 +665,8 @@ TEST_P(RandomSettings, AreNeverCalledUniformUnlessTheyAre) {
       std::string text;
       for (const auto& frame : batch)
         text += "\n  index " + std::to_string(frame.said.index) + " revision " +
-                std::to_string(frame.said.revision) + " said " + text_of(frame.said.settings) +
-                " is " + text_of(frame.truth);
+                std::to_string(frame.said.revision) + " said " +
+                settings_text(frame.said.settings) + " is " + settings_text(frame.truth);
       return text;
     }();
     num_uniform += says_uniform(batch);

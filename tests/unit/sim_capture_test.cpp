@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "result_testing.h"
+#include "settings_testing.h"
 
 namespace lockstep {
 namespace {
@@ -29,10 +30,6 @@ SimCapture capture(const SimOptions& options, Fraction rate = {100, 1}) {
   SimCapture capture(options, 3, rate);
   capture.begin(Nanoseconds(0));
   return capture;
-}
-
-SettingsChange exposure_of(Nanoseconds exposure) {
-  return SettingsChange().set(Setting::exposure, exposure);
 }
 
 // Before the first exposure, and thus counted from it.

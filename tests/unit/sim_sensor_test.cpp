@@ -17,10 +17,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr Format kSmall{PixelFormat::nv12, 320, 180, {30, 1}};
+constexpr Format kSmallPicture{PixelFormat::nv12, 320, 180, {30, 1}};
 constexpr Format kFast{PixelFormat::nv12, 160, 90, {200, 1}};
 
-std::unique_ptr<SensorBench> started(const std::string& name, const Format& format = kSmall,
+std::unique_ptr<SensorBench> started(const std::string& name, const Format& format = kSmallPicture,
                                      std::size_t num_slots = 4) {
   auto bench = SensorBench::open(name);
   EXPECT_TRUE(succeeds(bench));
@@ -72,8 +72,8 @@ TEST(Sim, OffersOneFormatAndSizeWhereAskedTo) {
   ASSERT_EQ(offers.size(), 1u);
   EXPECT_TRUE(allows(offers[0], {PixelFormat::gray8, 640, 480, {30, 1}}));
   EXPECT_FALSE(allows(offers[0], {PixelFormat::gray8, 642, 480, {30, 1}}));
-  EXPECT_TRUE(
-      fails((*bench)->set_up(kSmall), Errc::not_supported, "it offers GRAY8 640x480 1/1..240/1"));
+  EXPECT_TRUE(fails((*bench)->set_up(kSmallPicture), Errc::not_supported,
+                    "it offers GRAY8 640x480 1/1..240/1"));
 }
 
 TEST(Sim, TakesNoDevice) {
@@ -122,12 +122,13 @@ TEST(Sim, TheSceneAloneCarriesNoCodeAndIsTheSameOtherwise) {
     const auto span = bench->pixels(*frame).first(bench->stream().layout.size_bytes);
     return std::vector<std::byte>(span.begin(), span.end());
   };
-  const Layout layout = *default_layout(kSmall.pixel_format, kSmall.width, kSmall.height);
+  const Layout layout =
+      *default_layout(kSmallPicture.pixel_format, kSmallPicture.width, kSmallPicture.height);
   const auto scene = pixels("scene");
   const auto full = pixels("full");
-  EXPECT_FALSE(read_code(luma_of(kSmall, layout, scene)));
-  EXPECT_TRUE(read_code(luma_of(kSmall, layout, full)));
-  const std::size_t lower_half = layout.planes[0].stride_bytes * kSmall.height / 2;
+  EXPECT_FALSE(read_code(luma_of(kSmallPicture, layout, scene)));
+  EXPECT_TRUE(read_code(luma_of(kSmallPicture, layout, full)));
+  const std::size_t lower_half = layout.planes[0].stride_bytes * kSmallPicture.height / 2;
   EXPECT_TRUE(std::equal(scene.begin() + static_cast<std::ptrdiff_t>(lower_half),
                          scene.begin() + static_cast<std::ptrdiff_t>(2 * lower_half),
                          full.begin() + static_cast<std::ptrdiff_t>(lower_half)));
@@ -160,7 +161,7 @@ TEST(Sim, StartsWhenConfiguredAndAttachedAndOnce) {
     auto bench = SensorBench::open(name);
     ASSERT_TRUE(succeeds(bench));
     EXPECT_TRUE(fails((**bench)->start(), Errc::invalid_argument, "not configured"));
-    ASSERT_TRUE(succeeds((*bench)->set_up(kSmall)));
+    ASSERT_TRUE(succeeds((*bench)->set_up(kSmallPicture)));
     ASSERT_TRUE(succeeds((*bench)->start()));
     EXPECT_TRUE(fails((**bench)->start(), Errc::invalid_argument, "streams already"));
   }
@@ -202,13 +203,13 @@ TEST(VirtualSim, TwoRunsGiveTheSameBytes) {
   for (PixelFormat format : kPixelFormats)
     EXPECT_EQ(recording(name, {format, 161, 91, {30, 1}}),
               recording(name, {format, 161, 91, {30, 1}}));
-  EXPECT_NE(recording(name, kSmall), recording(name + "&seed=2", kSmall));
+  EXPECT_NE(recording(name, kSmallPicture), recording(name + "&seed=2", kSmallPicture));
 }
 
 TEST(VirtualSim, TimeStandsStillWithoutASlot) {
   auto bench = SensorBench::open("sim?realtime=false");
   ASSERT_TRUE(succeeds(bench));
-  ASSERT_TRUE(succeeds((*bench)->set_up(kSmall)));
+  ASSERT_TRUE(succeeds((*bench)->set_up(kSmallPicture)));
   ASSERT_TRUE(succeeds((**bench)->start()));
   EXPECT_FALSE((**bench)->next_event());
   std::this_thread::sleep_for(milliseconds(5));

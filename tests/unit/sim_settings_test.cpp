@@ -10,6 +10,7 @@
 #include "lockstep/painted_code.h"
 #include "sensor/sim/picture.h"
 #include "sensor_bench.h"
+#include "settings_testing.h"
 
 namespace lockstep {
 namespace {
@@ -19,7 +20,7 @@ using std::chrono::milliseconds;
 // A period of 10 ms, so that times are easy to tell.
 constexpr Format kEven{PixelFormat::nv12, 320, 180, {100, 1}};
 
-std::unique_ptr<SensorBench> started(const std::string& name, const Format& format = kEven) {
+std::unique_ptr<SensorBench> bench_of(const std::string& name, const Format& format = kEven) {
   auto bench = SensorBench::open(name);
   EXPECT_TRUE(succeeds(bench));
   EXPECT_TRUE(succeeds((*bench)->set_up(format)));
@@ -47,10 +48,6 @@ Taken next(SensorBench& bench) {
   return taken;
 }
 
-SettingsChange exposure_of(Nanoseconds exposure) {
-  return SettingsChange().set(Setting::exposure, exposure);
-}
-
 TEST(VirtualSim, SettingsAskedForBeforeConfigureHoldFromTheStart) {
   auto bench = SensorBench::open("sim?realtime=false");
   ASSERT_TRUE(succeeds(bench));
@@ -64,7 +61,7 @@ TEST(VirtualSim, SettingsAskedForBeforeConfigureHoldFromTheStart) {
 }
 
 TEST(VirtualSim, SettingsOutliveAStop) {
-  auto bench = started("sim?realtime=false");
+  auto bench = bench_of("sim?realtime=false");
   const auto change = SettingsChange().set(Setting::exposure, milliseconds(2));
   ASSERT_TRUE(succeeds((*bench)->write(change, 3, Nanoseconds(0))));
   (*bench)->stop();
@@ -73,7 +70,7 @@ TEST(VirtualSim, SettingsOutliveAStop) {
 }
 
 TEST(VirtualSim, TheStampTellsWhatAFrameWasReallyMadeWith) {
-  auto bench = started(
+  auto bench = bench_of(
       "sim?realtime=false&render=stamp&control-delay=1&report=false&jitter-us=500&"
       "stamp-noise-us=400&phase-us=3000");
   const auto change = exposure_of(milliseconds(2))
@@ -101,7 +98,7 @@ TEST(VirtualSim, TheStampTellsWhatAFrameWasReallyMadeWith) {
 }
 
 TEST(VirtualSim, ThePaintedCodeTellsTheRevisionThoughTheFrameDoesNot) {
-  auto bench = started("sim?realtime=false&render=code&control-delay=0&report=false");
+  auto bench = bench_of("sim?realtime=false&render=code&control-delay=0&report=false");
   ASSERT_TRUE(succeeds((*bench)->write({}, 7, Nanoseconds(-1))));
   const auto frame = bench->next();
   ASSERT_TRUE(succeeds(frame));
@@ -112,7 +109,7 @@ TEST(VirtualSim, ThePaintedCodeTellsTheRevisionThoughTheFrameDoesNot) {
 }
 
 TEST(VirtualSim, AnswersWhatItTook) {
-  auto bench = started("sim?realtime=false&exposure-step-us=100&analogue-gain-max=4");
+  auto bench = bench_of("sim?realtime=false&exposure-step-us=100&analogue-gain-max=4");
   const auto taken = (*bench)->write(
       exposure_of(std::chrono::microseconds(1234)).set(Setting::analogue_gain, 9), 1, {});
   ASSERT_TRUE(succeeds(taken));
@@ -122,7 +119,7 @@ TEST(VirtualSim, AnswersWhatItTook) {
 TEST(VirtualSim, AWriteCountsFromTheExposureAfterTheOneThatHasBegun) {
   // A frame is ready 12 ms after its exposure began: by then the next has begun, 10 ms after it.
   auto bench =
-      started("sim?realtime=false&render=stamp&control-delay=0&exposure-us=8000&readout-us=4000");
+      bench_of("sim?realtime=false&render=stamp&control-delay=0&exposure-us=8000&readout-us=4000");
   const Taken first = next(*bench);
   EXPECT_EQ(first.ready_at, milliseconds(12));
   ASSERT_TRUE(succeeds((*bench)->write({}, 5, first.ready_at)));
@@ -132,7 +129,7 @@ TEST(VirtualSim, AWriteCountsFromTheExposureAfterTheOneThatHasBegun) {
 
 TEST(VirtualSim, AWriteWhenTheNextExposureHasNotBegunCountsFromIt) {
   auto bench =
-      started("sim?realtime=false&render=stamp&control-delay=0&exposure-us=5000&readout-us=4000");
+      bench_of("sim?realtime=false&render=stamp&control-delay=0&exposure-us=5000&readout-us=4000");
   const Taken first = next(*bench);
   EXPECT_EQ(first.ready_at, milliseconds(9));
   ASSERT_TRUE(succeeds((*bench)->write({}, 5, first.ready_at)));
@@ -140,7 +137,7 @@ TEST(VirtualSim, AWriteWhenTheNextExposureHasNotBegunCountsFromIt) {
 }
 
 TEST(VirtualSim, LostFramesPassInTheirTime) {
-  auto bench = started("sim?realtime=false&render=stamp&stall-at=10&stall-for=30&control-delay=2");
+  auto bench = bench_of("sim?realtime=false&render=stamp&stall-at=10&stall-for=30&control-delay=2");
   EXPECT_EQ(next(*bench).told.sequence, 0u);
   for (int lost = 1; lost <= 3; ++lost) {
     EXPECT_EQ((*bench)->next_event(), milliseconds(10 * lost + 15));
@@ -157,7 +154,7 @@ TEST(VirtualSim, LostFramesPassInTheirTime) {
 
 TEST(VirtualSim, AWriteWhileFramesAreLostCountsThemAndNoMore) {
   // Exposures 1 to 3 are lost; the write comes when 0 and 1 have begun and holds two after 2.
-  auto bench = started("sim?realtime=false&render=stamp&stall-at=10&stall-for=30&control-delay=2");
+  auto bench = bench_of("sim?realtime=false&render=stamp&stall-at=10&stall-for=30&control-delay=2");
   next(*bench);
   ASSERT_TRUE(succeeds((*bench)->write({}, 4, milliseconds(15))));
   ASSERT_TRUE(succeeds((*bench)->write(exposure_of(milliseconds(2)), 5, milliseconds(15))));
@@ -168,7 +165,7 @@ TEST(VirtualSim, AWriteWhileFramesAreLostCountsThemAndNoMore) {
 }
 
 TEST(VirtualSim, RefusesWritesForAWhileAndChangesNothing) {
-  auto bench = started(
+  auto bench = bench_of(
       "sim?realtime=false&render=stamp&control-delay=0&refuse-at=20&refuse-for=20&phase-us=5000");
   const auto write_at = [&](Nanoseconds now, Nanoseconds exposure) {
     return (*bench)->write(exposure_of(exposure), 1, now);
@@ -184,7 +181,7 @@ TEST(VirtualSim, RefusesWritesForAWhileAndChangesNothing) {
 }
 
 TEST(VirtualSim, WritesNothingWhereOneSettingIsNotThere) {
-  auto bench = started("sim?realtime=false&render=stamp&control-delay=0&controls=exposure");
+  auto bench = bench_of("sim?realtime=false&render=stamp&control-delay=0&controls=exposure");
   const auto both = exposure_of(milliseconds(2)).set(Setting::red_gain, 2);
   EXPECT_TRUE(fails((*bench)->write(both, 1, Nanoseconds(-1)), Errc::not_supported,
                     "left out by the option controls"));
@@ -193,7 +190,7 @@ TEST(VirtualSim, WritesNothingWhereOneSettingIsNotThere) {
 }
 
 TEST(VirtualSim, WhileItIsAwayNothingCanBeWritten) {
-  auto bench = started("sim?realtime=false&render=stamp&unplug-at=40&unplug-for=20");
+  auto bench = bench_of("sim?realtime=false&render=stamp&unplug-at=40&unplug-for=20");
   ASSERT_TRUE(succeeds((*bench)->write(exposure_of(milliseconds(2)), 1, milliseconds(39))));
   const auto write = [&] {
     return (*bench)->write(exposure_of(milliseconds(3)), 2, milliseconds(40));
@@ -209,7 +206,7 @@ TEST(VirtualSim, WhileItIsAwayNothingCanBeWritten) {
 }
 
 TEST(RealtimeSim, SettingsHoldFromTheirExposureOn) {
-  auto bench = started("sim?render=stamp&control-delay=3&exposure-us=2000&readout-us=1000");
+  auto bench = bench_of("sim?render=stamp&control-delay=3&exposure-us=2000&readout-us=1000");
   next(*bench);
   const Nanoseconds before = monotonic_now();
   ASSERT_TRUE(succeeds((*bench)->write(exposure_of(milliseconds(1)), 1, before)));
@@ -228,7 +225,7 @@ TEST(RealtimeSim, SettingsHoldFromTheirExposureOn) {
 }
 
 TEST(RealtimeSim, GoneItTakesNoSettings) {
-  auto bench = started("sim?render=stamp&unplug-at=20&unplug-for=0");
+  auto bench = bench_of("sim?render=stamp&unplug-at=20&unplug-for=0");
   while (bench->next()) continue;
   EXPECT_TRUE(fails((*bench)->write(exposure_of(milliseconds(1)), 1, monotonic_now()),
                     Errc::device_lost, "unplugged"));

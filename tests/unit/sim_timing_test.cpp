@@ -14,21 +14,21 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr double kPeriod = 1e9 / 30;
+constexpr double kPeriodNs = 1e9 / 30;
 
 SimTimeline timeline(const SimTiming& timing, std::uint64_t seed = 1,
                      Nanoseconds origin = Nanoseconds(0)) {
-  return SimTimeline(timing, seed, kPeriod, origin);
+  return SimTimeline(timing, seed, kPeriodNs, origin);
 }
 
 std::vector<SimTrigger> triggers(SimTimeline timeline, std::size_t count) {
   std::vector<SimTrigger> all;
-  for (; all.size() < count; timeline.advance(kPeriod)) all.push_back(timeline.next());
+  for (; all.size() < count; timeline.advance(kPeriodNs)) all.push_back(timeline.next());
   return all;
 }
 
 Nanoseconds nominal(std::size_t k) {
-  return Nanoseconds(std::llround(static_cast<double>(k) * kPeriod));
+  return Nanoseconds(std::llround(static_cast<double>(k) * kPeriodNs));
 }
 
 // How many of the first `count` have it.
@@ -134,7 +134,7 @@ TEST(SimTimeline, FateIsDecidedBySeedAndSequenceAlone) {
   const auto same = triggers(timeline(timing, 7), 100);
   const auto other = triggers(timeline(timing, 8), 100);
   SimTimeline skipped = timeline(timing, 7);
-  skipped.skip_to(one[60].exposed, kPeriod);
+  skipped.skip_to(one[60].exposed, kPeriodNs);
   EXPECT_EQ(skipped.next().exposed, one[60].exposed);
   EXPECT_EQ(skipped.next().lost, one[60].lost);
   int differences = 0;

@@ -21,7 +21,7 @@ namespace {
 
 using PixelsPtr = std::shared_ptr<const Pixels>;
 
-constexpr std::chrono::seconds kForever{30};
+constexpr std::chrono::seconds kPatience{30};
 
 // Threads that drop what they are handed, in an order of their own.
 class Droppers {
@@ -95,7 +95,7 @@ TEST(SlotDispenserRandom, NoSlotIsEverHeldTwice) {
       auto pixels = dispenser->take(i);
       for (; !pixels; pixels = dispenser->take(i)) {
         ASSERT_TRUE(fails(pixels, Errc::busy));
-        ASSERT_TRUE(dispenser->wait(seen, kForever));
+        ASSERT_TRUE(dispenser->wait(seen, kPatience));
         seen = dispenser->returns();
       }
       ASSERT_EQ((*pixels)->slot, i);

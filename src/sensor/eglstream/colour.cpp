@@ -11,27 +11,28 @@ struct Name {
 
 constexpr auto k601 = ColourMatrix::bt601;
 constexpr auto k709 = ColourMatrix::bt709;
-constexpr auto kVideo = ColourRange::video;
-constexpr auto kFull = ColourRange::full;
+constexpr auto kVideoRange = ColourRange::video;
+constexpr auto kFullRange = ColourRange::full;
 
 // The first of those that fit is the one to present under.
 constexpr Name kNames[] = {
-    {CU_EGL_COLOR_FORMAT_YUV420_SEMIPLANAR, {PixelFormat::nv12, k601, kVideo}},
-    {CU_EGL_COLOR_FORMAT_YVU420_SEMIPLANAR, {PixelFormat::nv12, k601, kVideo}},
-    {CU_EGL_COLOR_FORMAT_YUV420_SEMIPLANAR_ER, {PixelFormat::nv12, k601, kFull}},
-    {CU_EGL_COLOR_FORMAT_YVU420_SEMIPLANAR_ER, {PixelFormat::nv12, k601, kFull}},
-    {CU_EGL_COLOR_FORMAT_YUV420_SEMIPLANAR_709, {PixelFormat::nv12, k709, kVideo}},
-    {CU_EGL_COLOR_FORMAT_YVU420_SEMIPLANAR_709, {PixelFormat::nv12, k709, kVideo}},
-    {CU_EGL_COLOR_FORMAT_Y10V10U10_420_SEMIPLANAR, {PixelFormat::p010_10le, k601, kVideo}},
-    {CU_EGL_COLOR_FORMAT_Y10V10U10_420_SEMIPLANAR_ER, {PixelFormat::p010_10le, k601, kFull}},
-    {CU_EGL_COLOR_FORMAT_Y10V10U10_420_SEMIPLANAR_709, {PixelFormat::p010_10le, k709, kVideo}},
-    {CU_EGL_COLOR_FORMAT_Y10V10U10_420_SEMIPLANAR_709_ER, {PixelFormat::p010_10le, k709, kFull}},
-    {CU_EGL_COLOR_FORMAT_Y, {PixelFormat::gray8, k709, kVideo}},
-    {CU_EGL_COLOR_FORMAT_Y_709_ER, {PixelFormat::gray8, k709, kFull}},
-    {CU_EGL_COLOR_FORMAT_ABGR, {PixelFormat::rgba, k709, kFull}},
-    {CU_EGL_COLOR_FORMAT_RGBA, {PixelFormat::rgba, k709, kFull}},
-    {CU_EGL_COLOR_FORMAT_ARGB, {PixelFormat::bgrx, k709, kFull}},
-    {CU_EGL_COLOR_FORMAT_BGRA, {PixelFormat::bgrx, k709, kFull}},
+    {CU_EGL_COLOR_FORMAT_YUV420_SEMIPLANAR, {PixelFormat::nv12, k601, kVideoRange}},
+    {CU_EGL_COLOR_FORMAT_YVU420_SEMIPLANAR, {PixelFormat::nv12, k601, kVideoRange}},
+    {CU_EGL_COLOR_FORMAT_YUV420_SEMIPLANAR_ER, {PixelFormat::nv12, k601, kFullRange}},
+    {CU_EGL_COLOR_FORMAT_YVU420_SEMIPLANAR_ER, {PixelFormat::nv12, k601, kFullRange}},
+    {CU_EGL_COLOR_FORMAT_YUV420_SEMIPLANAR_709, {PixelFormat::nv12, k709, kVideoRange}},
+    {CU_EGL_COLOR_FORMAT_YVU420_SEMIPLANAR_709, {PixelFormat::nv12, k709, kVideoRange}},
+    {CU_EGL_COLOR_FORMAT_Y10V10U10_420_SEMIPLANAR, {PixelFormat::p010_10le, k601, kVideoRange}},
+    {CU_EGL_COLOR_FORMAT_Y10V10U10_420_SEMIPLANAR_ER, {PixelFormat::p010_10le, k601, kFullRange}},
+    {CU_EGL_COLOR_FORMAT_Y10V10U10_420_SEMIPLANAR_709, {PixelFormat::p010_10le, k709, kVideoRange}},
+    {CU_EGL_COLOR_FORMAT_Y10V10U10_420_SEMIPLANAR_709_ER,
+     {PixelFormat::p010_10le, k709, kFullRange}},
+    {CU_EGL_COLOR_FORMAT_Y, {PixelFormat::gray8, k709, kVideoRange}},
+    {CU_EGL_COLOR_FORMAT_Y_709_ER, {PixelFormat::gray8, k709, kFullRange}},
+    {CU_EGL_COLOR_FORMAT_ABGR, {PixelFormat::rgba, k709, kFullRange}},
+    {CU_EGL_COLOR_FORMAT_RGBA, {PixelFormat::rgba, k709, kFullRange}},
+    {CU_EGL_COLOR_FORMAT_ARGB, {PixelFormat::bgrx, k709, kFullRange}},
+    {CU_EGL_COLOR_FORMAT_BGRA, {PixelFormat::bgrx, k709, kFullRange}},
 };
 
 bool has_four_channels(PixelFormat format) {

@@ -15,14 +15,14 @@ namespace {
 constexpr const char* kVendorHint =
     "; set __EGL_VENDOR_LIBRARY_FILENAMES to the 10_nvidia.json of NVIDIA's driver";
 
-void* library() {
+void* egl_library() {
   static void* const loaded = dlopen("libEGL.so.1", RTLD_NOW | RTLD_LOCAL);
   return loaded;
 }
 
 template <typename Function>
 Function function_of(const char* name) {
-  return reinterpret_cast<Function>(dlsym(library(), name));
+  return reinterpret_cast<Function>(dlsym(egl_library(), name));
 }
 
 template <typename Function>
@@ -51,7 +51,7 @@ Result<std::shared_ptr<const Egl>> Egl::open(std::shared_ptr<CudaDevice> device)
 }
 
 Result<void> Egl::load() {
-  if (!library()) {
+  if (!egl_library()) {
     const char* reason = dlerror();
     return not_supported(std::string("no EGL: ") +
                          (reason ? reason : "libEGL.so.1 cannot be loaded") +

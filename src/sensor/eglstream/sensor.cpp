@@ -29,11 +29,11 @@ namespace {
 constexpr int kDefaultFifo = 8;
 constexpr int kMaxFifo = 32;
 // A camera answers at once, unless it is stopped.
-constexpr auto kPatience = std::chrono::milliseconds(1000);
+constexpr auto kAnswerPatience = std::chrono::milliseconds(1000);
 // How long one wait for a frame lasts: so late is it known that a producer has gone.
 constexpr auto kLook = std::chrono::milliseconds(20);
 
-struct Options {
+struct EglStreamOptions {
   int fifo = kDefaultFifo;
   int gpu = 0;
 };
@@ -49,7 +49,7 @@ Result<Link> meet(const std::string& path) {
   auto socket = connect_to(path);
   if (!socket) return std::move(socket).error();
   link.socket = *std::move(socket);
-  auto packet = receive_packet(link.socket.get(), kPatience);
+  auto packet = receive_packet(link.socket.get(), kAnswerPatience);
   if (!packet) {
     Error error = std::move(packet).error();
     error.what = "hear from the camera: " + error.what + ": " + path;
@@ -71,7 +71,7 @@ Result<Link> meet(const std::string& path) {
 
 class EglSensor final : public Sensor {
  public:
-  EglSensor(SensorSpec spec, Options options, std::shared_ptr<const Egl> egl)
+  EglSensor(SensorSpec spec, EglStreamOptions options, std::shared_ptr<const Egl> egl)
       : spec_(std::move(spec)), options_(options), egl_(std::move(egl)) {}
   ~EglSensor() override { stop(); }
 
@@ -117,7 +117,7 @@ class EglSensor final : public Sensor {
   void signal() { eventfd_write(readable_.get(), 1); }
 
   const SensorSpec spec_;
-  const Options options_;
+  const EglStreamOptions options_;
   const std::shared_ptr<const Egl> egl_;
   EglGreeting greeting_;      // What frames must be.
   Layout layout_;             // Of frames as GStreamer would lay them out.
@@ -391,7 +391,7 @@ class EglBackend final : public SensorBackend {
           "eglstream without a name, as in eglstream:/run/camera.sock, the socket of `lockstep "
           "camera --eglstream /run/camera.sock`"};
     OptionReader reader(spec);
-    Options options;
+    EglStreamOptions options;
     options.fifo = static_cast<int>(reader.integer("fifo", 1, kMaxFifo, kDefaultFifo));
     options.gpu = static_cast<int>(reader.integer("gpu", 0, 63, 0));
     if (auto read = reader.finish(); !read) return std::move(read).error();

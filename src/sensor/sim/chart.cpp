@@ -5,7 +5,6 @@
 #include <array>
 #include <cmath>
 #include <map>
-#include <numbers>
 #include <utility>
 
 #include "sensor/sim/random.h"
@@ -17,7 +16,6 @@ namespace {
 using namespace sim_chart;
 
 constexpr double kMargin = 0.018;
-constexpr double kTurn = 2 * std::numbers::pi;
 
 // Draws things by number. Across, 0..1 is the picture's width; down, its height. Lengths that must
 // keep their shape are in heights.

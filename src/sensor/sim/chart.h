@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <numbers>
 #include <vector>
 
 namespace lockstep {
@@ -11,6 +12,9 @@ namespace lockstep {
 /// The things that simulated sensors look at, by their number on the chart. Each number is one
 /// tone: what moves, moves by changing the light of numbers and not their place.
 namespace sim_chart {
+
+/// A whole turn. \units radians
+inline constexpr double kTurn = 2 * std::numbers::pi;
 
 struct Range {
   std::size_t first;

@@ -12,7 +12,6 @@ namespace {
 
 using namespace sim_chart;
 
-constexpr double kTurn = 2 * std::numbers::pi;
 constexpr Nanoseconds kSlowRound = std::chrono::seconds(1);
 constexpr Nanoseconds kFastRound = std::chrono::milliseconds(50);
 constexpr double kWheelTurnsPerSecond = 0.25;

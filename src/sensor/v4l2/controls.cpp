@@ -77,7 +77,7 @@ const V4l2Assignment* culprit(const V4l2Call& call, const std::vector<V4l2Assign
   return nullptr;
 }
 
-Errc code_of(int failed) {
+Errc code_of_errno(int failed) {
   switch (failed) {
     case EINVAL:
     case ERANGE:
@@ -150,7 +150,7 @@ Result<void> write_v4l2_controls(const V4l2Call& call,
       what += (what.empty() ? "" : ", ") + text_of(each);
   }
   Error error = system_error(failed, "set " + what + " on " + path);
-  error.code = code_of(failed);
+  error.code = code_of_errno(failed);
   return error;
 }
 

@@ -33,17 +33,17 @@ namespace {
 
 const Error kNoDevice{Errc::device_lost, ENODEV, "the device is lost"};
 
-struct Options {
+struct V4l2Options {
   std::optional<v4l2_memory> io;  // nothing: the best that works
   int input = V4l2Device::kInputAsItIs;
   std::optional<V4l2Fourcc> fourcc;  // nothing: the first that lies as wanted
   V4l2SettingsOptions settings;
 };
 
-Result<Options> read_options(const SensorSpec& spec) {
+Result<V4l2Options> read_options(const SensorSpec& spec) {
   using Io = std::optional<v4l2_memory>;
   OptionReader reader(spec);
-  Options options;
+  V4l2Options options;
   options.io = reader.choice<Io>("io",
                                  {{"auto", std::nullopt},
                                   {"dmabuf", V4L2_MEMORY_DMABUF},
@@ -103,7 +103,7 @@ V4l2Node node_of(const V4l2Device& device, const V4l2Subdevice* subdevice) {
 
 class V4l2Sensor final : public Sensor {
  public:
-  V4l2Sensor(SensorSpec spec, Options options, V4l2Device device)
+  V4l2Sensor(SensorSpec spec, V4l2Options options, V4l2Device device)
       : spec_(std::move(spec)),
         options_(std::move(options)),
         identity_(device.description()),
@@ -150,7 +150,7 @@ class V4l2Sensor final : public Sensor {
   void let_go();
 
   const SensorSpec spec_;
-  const Options options_;
+  const V4l2Options options_;
   const std::string identity_;              // of the device that was opened
   std::optional<V4l2Device> device_;        // nothing while lost
   std::optional<V4l2Subdevice> subdevice_;  // likewise, and where none is named
