@@ -6,7 +6,8 @@
 // 60 dB can be had), and it knows neither YUY2 nor the 16-bit UV plane; and a quarter of four channels
 // it makes of two halves, each rounded up twice, which is too bright by up to 2 of 255. There the rows that make
 // up an output row are summed by their share first, across all channels at once, which compilers
-// turn into vector code; then each channel's samples within the sum.
+// turn into vector code; then each channel's samples within the sum. Thirds, and other ratios of
+// whole pixels, have no shares to multiply by.
 #include "gstlockstepscaler.h"
 
 #include <libyuv.h>
@@ -172,25 +173,67 @@ bool scale_with_libyuv(const PlaneView& from, const PlaneView& to) {
   return false;
 }
 
-constexpr std::size_t kQuarter = 4;
-
-bool is_quarter_of_four_channels(const PlaneView& from, const PlaneView& to) {
-  return to.sample_bytes == 1 && to.num_channels == 4 && to.channels[0].step == 4 &&
-         is_multiple(from, to, kQuarter);
+// The sums of `kTimes` rows. All being known beforehand, this and the next take a third of the time by taps.
+template <std::size_t kTimes>
+void add_rows(const guint8* __restrict rows, std::size_t stride, std::uint16_t* __restrict sums,
+              std::size_t count) {
+  for (std::size_t i = 0; i < count; i++) {
+    std::uint16_t sum = 0;
+    for (std::size_t k = 0; k < kTimes; k++)
+      sum = static_cast<std::uint16_t>(sum + rows[k * stride + i]);
+    sums[i] = sum;
+  }
 }
 
-// A row of four channels from the sums of four rows. All being known beforehand, it takes a third of the time by taps.
-void sum_four_channels(const std::uint16_t* __restrict sums, guint8* __restrict row,
-                       std::size_t width) {
-  constexpr std::uint16_t kCount = kQuarter * kQuarter;
+// A row of pixels of `kBytes` from those sums, each from `kTimes` of them.
+template <std::size_t kTimes, std::size_t kBytes>
+void average_pixels(const std::uint16_t* __restrict sums, guint8* __restrict row,
+                    std::size_t width) {
+  constexpr std::uint16_t kCount = kTimes * kTimes;
+  static_assert(255 * kCount + kCount / 2 <= 65535);
   for (std::size_t x = 0; x < width; x++) {
-    for (std::size_t c = 0; c < 4; c++) {
+    for (std::size_t c = 0; c < kBytes; c++) {
       std::uint16_t sum = kCount / 2;
-      for (std::size_t k = 0; k < kQuarter; k++)
-        sum = static_cast<std::uint16_t>(sum + sums[(x * kQuarter + k) * 4 + c]);
-      row[x * 4 + c] = static_cast<guint8>(sum / kCount);
+      for (std::size_t k = 0; k < kTimes; k++)
+        sum = static_cast<std::uint16_t>(sum + sums[(x * kTimes + k) * kBytes + c]);
+      row[x * kBytes + c] = static_cast<guint8>(sum / kCount);
     }
   }
+}
+
+template <std::size_t kTimes, std::size_t kBytes>
+void average_whole(const PlaneView& from, const PlaneView& to, std::uint16_t* sums) {
+  for (std::uint32_t y = 0; y < to.height; y++) {
+    add_rows<kTimes>(from.data + std::size_t{y} * kTimes * from.stride, from.stride, sums,
+                     from.channels[0].width * kBytes);
+    average_pixels<kTimes, kBytes>(sums, to.data + y * to.stride, to.channels[0].width);
+  }
+}
+
+template <std::size_t kTimes>
+void average_whole(const PlaneView& from, const PlaneView& to, std::uint16_t* sums) {
+  switch (to.channels[0].step) {
+    case 1:
+      return average_whole<kTimes, 1>(from, to, sums);
+    case 2:
+      return average_whole<kTimes, 2>(from, to, sums);
+    default:
+      return average_whole<kTimes, 4>(from, to, sums);
+  }
+}
+
+// How many times as large `from` is as `to`, where pixels are so many bytes side by side and each is the mean of whole
+// ones; 0 elsewhere.
+std::uint32_t whole_multiple(const PlaneView& from, const PlaneView& to) {
+  const PlaneView::Channel& first = to.channels[0];
+  const auto is_like_first = [&](const PlaneView::Channel& channel) {
+    return channel.step == first.step && channel.width == first.width;
+  };
+  const bool pixels =
+      to.sample_bytes == 1 && (first.step == 1 || first.step == 2 || first.step == 4) &&
+      std::all_of(to.channels.begin(), to.channels.begin() + to.num_channels, is_like_first);
+  const std::uint32_t times = from.height / to.height;
+  return pixels && is_multiple(from, to, times) ? times : 0;
 }
 
 }  // namespace
@@ -224,15 +267,22 @@ void Scaler::average(const PlaneView& from, const PlaneView& to) {
   }
 }
 
-void Scaler::quarter(const PlaneView& from, const PlaneView& to) {
-  const std::size_t row_samples = from.row_samples();
-  sums_.resize(row_samples * sizeof(std::uint16_t));
+bool Scaler::average_whole_pixels(const PlaneView& from, const PlaneView& to) {
+  sums_.resize(from.channels[0].width * from.channels[0].step * sizeof(std::uint16_t));
   auto* sums = reinterpret_cast<std::uint16_t*>(sums_.data());
-  for (std::uint32_t y = 0; y < to.height; y++) {
-    for (std::size_t k = 0; k < kQuarter; k++)
-      add_row(from.data + (y * kQuarter + k) * from.stride, sums, row_samples, std::uint16_t{1},
-              k == 0);
-    sum_four_channels(sums, to.data + y * to.stride, to.channels[0].width);
+  switch (whole_multiple(from, to)) {
+    case 3:
+      return average_whole<3>(from, to, sums), true;
+    case 4:
+      return average_whole<4>(from, to, sums), true;
+    case 5:
+      return average_whole<5>(from, to, sums), true;
+    case 6:
+      return average_whole<6>(from, to, sums), true;
+    case 8:
+      return average_whole<8>(from, to, sums), true;
+    default:
+      return false;
   }
 }
 
@@ -242,9 +292,8 @@ void Scaler::scale(const PictureView& from, const PictureView& to) {
     const PlaneView to_plane = plane_of(to, i);
     if (is_multiple(from_plane, to_plane, 1)) {
       copy(from_plane, to_plane);
-    } else if (is_quarter_of_four_channels(from_plane, to_plane)) {
-      quarter(from_plane, to_plane);
-    } else if (!scale_with_libyuv(from_plane, to_plane)) {
+    } else if (!scale_with_libyuv(from_plane, to_plane) &&
+               !average_whole_pixels(from_plane, to_plane)) {
       if (to_plane.sample_bytes == 1) {
         average<std::uint8_t>(from_plane, to_plane);
       } else {

@@ -34,7 +34,7 @@ class Scaler {
   const Taps& taps(std::uint32_t from, std::uint32_t to, std::uint32_t sum);
   template <typename Sample>
   void average(const PlaneView& from, const PlaneView& to);
-  void quarter(const PlaneView& from, const PlaneView& to);
+  bool average_whole_pixels(const PlaneView& from, const PlaneView& to);
 
   std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>, Taps> taps_;
   std::vector<std::byte> sums_;

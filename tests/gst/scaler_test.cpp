@@ -141,6 +141,26 @@ TEST_P(Scaling, WritesNothingOutsideTheTile) {
   EXPECT_EQ(outside, 0u);
 }
 
+// Shares are rounded, whole pixels are not.
+TEST(ScalingByWholePixels, RoundsToTheNearest) {
+  std::mt19937 random(2);
+  Scaler scaler;
+  for (const PixelFormat format : {PixelFormat::nv12, PixelFormat::i420, PixelFormat::bgrx,
+                                   PixelFormat::rgba, PixelFormat::gray8}) {
+    for (const guint times : {3u, 5u, 6u, 8u}) {
+      OwnPicture from(format, 16 * times, 12 * times);
+      OwnPicture to(format, 16, 12);
+      for (guint8& byte : from.bytes()) byte = static_cast<guint8>(random());
+      scaler.scale(from.view(), to.view());
+      EXPECT_LE(worst_error(from.view(), to.view()), 0.5 + 1e-6)
+          << to_string(format) << " " << times;
+      std::fill(from.bytes().begin(), from.bytes().end(), guint8{255});
+      scaler.scale(from.view(), to.view());
+      EXPECT_LT(worst_error(from.view(), to.view()), 1e-6) << to_string(format) << " " << times;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(PixelFormats, Scaling, testing::ValuesIn(kPixelFormats),
                          [](const auto& test) { return std::string(to_string(test.param)); });
 
