@@ -22,8 +22,8 @@ std::size_t batches_beyond_cache(std::size_t num_frames) {
   return kMoreThanCaches / (num_frames * frame_bytes()) + 1;
 }
 
-Copies::Copies(std::size_t num_frames, std::size_t num_batches)
-    : num_frames_(num_frames), frame_bytes_(frame_bytes()), from_(num_batches), to_(num_batches) {
+Copies::Copies(std::size_t num_frames, std::size_t num_from, std::size_t num_to)
+    : num_frames_(num_frames), frame_bytes_(frame_bytes()), from_(num_from), to_(num_to) {
   const MemoryBackend* memfd = *find_memory_backend("memfd");
   const auto allocate = [&] { return *memfd->allocate(num_frames, frame_bytes_); };
   between_ = allocate();
@@ -38,14 +38,14 @@ void Copies::copy(const Arena& from, const Arena& to) const {
 }
 
 void Copies::once() {
-  const std::size_t turn = next_++ % to_.size();
-  copy(*from_[turn], *to_[turn]);
+  const std::size_t turn = next_++;
+  copy(*from_[turn % from_.size()], *to_[turn % to_.size()]);
 }
 
 void Copies::twice() {
-  const std::size_t turn = next_++ % to_.size();
-  copy(*from_[turn], *between_);
-  copy(*between_, *to_[turn]);
+  const std::size_t turn = next_++;
+  copy(*from_[turn % from_.size()], *between_);
+  copy(*between_, *to_[turn % to_.size()]);
 }
 
 }  // namespace lockstep::bench

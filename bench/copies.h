@@ -13,9 +13,8 @@ namespace lockstep::bench {
 /// What everything else is a ratio of.
 class Copies {
  public:
-  /// Copies go from and to `num_batches` batches in turn. With one, small batches would stay in the cache, as no camera's
-  /// do.
-  explicit Copies(std::size_t num_frames, std::size_t num_batches = 1);
+  /// Copies go from `num_from` batches and to `num_to` batches, each in turn. Few stay in the cache, as no camera's do.
+  Copies(std::size_t num_frames, std::size_t num_from, std::size_t num_to);
 
   /// One memcpy of each frame.
   void once();

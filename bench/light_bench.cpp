@@ -50,7 +50,8 @@ void metering(benchmark::State& state, PixelFormat pixel_format) {
 
 // As many bytes copied, from and to memory that no cache holds either.
 void one_memcpy(benchmark::State& state) {
-  Copies copies(kSensors, batches_beyond_cache(kSensors));
+  const std::size_t num_batches = batches_beyond_cache(kSensors);
+  Copies copies(kSensors, num_batches, num_batches);
   for (auto _ : state) copies.once();
 }
 

@@ -26,6 +26,7 @@
 #include "frame_source.h"
 #include "one_core.h"
 #include "pipeline.h"
+#include "repetitions.h"
 
 namespace lockstep::bench {
 namespace {
@@ -166,48 +167,20 @@ Cost cost_of_mux(const Job& job, Path path) {
                  [&](GstElement* pipeline) { return unlike(MuxStats::of(pipeline), job, path); });
 }
 
-// Of a thread that runs `work` alone, for about 50 ms. \units seconds of CPU time.
-double seconds_of(int num_frames, const std::function<void()>& work) {
-  const int times = std::max(4, 128 / num_frames);
-  const double begin = thread_cpu_seconds();
-  for (int i = 0; i < times; ++i) work();
-  return (thread_cpu_seconds() - begin) / times;
-}
-
-// One iteration is one repetition, its time what `measure` says; its ratio goes into the median.
-struct Repetition {
-  double seconds = 0;
-  double ratio = 0;
-  std::string error;
-};
-
-void repeat(benchmark::State& state, const std::function<Repetition()>& measure) {
-  std::vector<double> ratios;
-  for (auto _ : state) {
-    const Repetition repetition = measure();
-    if (!repetition.error.empty()) {
-      state.SkipWithError(repetition.error.c_str());
-      return;
-    }
-    ratios.push_back(repetition.ratio);
-    state.SetIterationTime(std::max(repetition.seconds, 1e-9));
-  }
-  std::sort(ratios.begin(), ratios.end());
-  state.counters["value"] = ratios[ratios.size() / 2];
-  state.counters["least"] = ratios.front();
-  state.counters["most"] = ratios.back();
-}
+// Copies of so many frames that take about 50 ms.
+int num_copies(int num_frames) { return std::max(4, 128 / num_frames); }
 
 Copies uncached_copies(int num_pads) {
   const auto num_frames = static_cast<std::size_t>(num_pads);
-  return Copies(num_frames, batches_beyond_cache(num_frames));
+  const std::size_t num_batches = batches_beyond_cache(num_frames);
+  return Copies(num_frames, num_batches, num_batches);
 }
 
 // Of the memcpy, less the sources.
 void ratio_of(benchmark::State& state, const Job& job, const std::function<Cost()>& work) {
   Copies copies = uncached_copies(job.num_pads);
   repeat(state, [&] {
-    const double memcpy_seconds = seconds_of(job.num_pads, [&] { copies.once(); });
+    const double memcpy_seconds = seconds_of(num_copies(job.num_pads), [&] { copies.once(); });
     const Cost alone = sources_alone(job);
     const Cost with = work();
     const double seconds = with.seconds - alone.seconds;
@@ -218,8 +191,8 @@ void ratio_of(benchmark::State& state, const Job& job, const std::function<Cost(
 void two_copies(benchmark::State& state, int num_pads) {
   Copies copies = uncached_copies(num_pads);
   repeat(state, [&] {
-    const double once = seconds_of(num_pads, [&] { copies.once(); });
-    const double twice = seconds_of(num_pads, [&] { copies.twice(); });
+    const double once = seconds_of(num_copies(num_pads), [&] { copies.once(); });
+    const double twice = seconds_of(num_copies(num_pads), [&] { copies.twice(); });
     return Repetition{twice, twice / once, {}};
   });
 }
