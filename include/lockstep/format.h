@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -12,6 +13,7 @@
 
 #include "lockstep/export.h"
 #include "lockstep/result.h"
+#include "lockstep/time.h"
 
 namespace lockstep {
 
@@ -62,6 +64,22 @@ struct Format {
   friend bool operator==(const Format&, const Format&) = default;
 };
 
+/// Largest width and height that we take. \units pixels.
+inline constexpr std::uint32_t kMaxSide = 16384;
+
+/// Longest frame period that we take, and with that the lowest rate.
+inline constexpr Nanoseconds kMaxFramePeriod = std::chrono::hours(24);
+
+/// Whether a format is one that a sensor could have: a pixel format of ours, sides from 1 to kMaxSide, and a rate whose
+/// period is from 1 ns to kMaxFramePeriod. A rate of 0/n, "not known", is one.
+///
+/// \errors  invalid_argument  the text says what is wrong and what is wanted.
+LOCKSTEP_API Result<void> check(const Format& format);
+
+/// Time from frame to frame, rounded down; of a rate that is not known (0/n) one second.
+/// \units   ns; at least 1, whatever the rate.
+LOCKSTEP_API Nanoseconds frame_period(const Fraction& framerate);
+
 /// "1920x1080 NV12 30/1", for messages.
 LOCKSTEP_API std::string to_string(const Format& format);
 
@@ -92,22 +110,22 @@ struct Layout {
 /// The layout that GStreamer gives this format by default (strides rounded up to 4 bytes, planes
 /// adjoining), so that even elements that ignore GstVideoMeta read it right.
 ///
-/// \errors  invalid_argument  a size of 0 or beyond kMaxSide.
+/// \errors  invalid_argument  a size of 0 or beyond kMaxSide, or no pixel format of ours.
 /// \source  GStreamer's fill_planes() in video-info.c, 1.22; tests compare with
 /// gst_video_info_set_format().
 LOCKSTEP_API Result<Layout> default_layout(PixelFormat format, std::uint32_t width,
                                            std::uint32_t height);
 
+/// Longest distance of rows that we take. \units bytes.
+inline constexpr std::size_t kMaxStride = std::size_t{1} << 30;
+
 /// The layout of planes that adjoin, the first with stride `stride_bytes`, as V4L2's single-buffer
 /// formats have it: chroma strides follow from the first (I420: half, NV12 and P010: the same).
 ///
-/// \errors  invalid_argument  as default_layout(), or a stride too short for a row.
+/// \errors  invalid_argument  as default_layout(), or a stride too short for a row or beyond kMaxStride.
 /// \source  kernel "Planar YUV formats", bytesperline.
 LOCKSTEP_API Result<Layout> layout_with_stride(PixelFormat format, std::uint32_t width,
                                                std::uint32_t height, std::size_t stride_bytes);
-
-/// Largest width and height that we take. \units pixels.
-inline constexpr std::uint32_t kMaxSide = 16384;
 
 /// A range of sizes: min, min + step, ... up to max. \units pixels.
 struct SizeRange {
@@ -137,7 +155,7 @@ struct FormatOffer {
 /// "NV12 16..1920x16..1080 1/1..120/1", for messages and listings.
 LOCKSTEP_API std::string to_string(const FormatOffer& offer);
 
-/// Whether `format` is within `offer`.
+/// Whether `format` is within `offer`. A rate of n/0 is in none.
 LOCKSTEP_API bool allows(const FormatOffer& offer, const Format& format);
 
 /// What two sensors can both be set to.

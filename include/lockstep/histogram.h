@@ -20,7 +20,7 @@ class LOCKSTEP_API Histogram {
   void add(Nanoseconds value);
   std::uint64_t count() const { return count_; }
   /// The smallest value that at least `fraction` of all values do not exceed, rounded up to its
-  /// step; 0 if empty. A fraction below 0 counts as 0, one above 1 as 1.
+  /// step; 0 if empty. A fraction below 0, or that is not a number, counts as 0, one above 1 as 1.
   Nanoseconds percentile(double fraction) const;
   Nanoseconds max() const { return max_; }
 

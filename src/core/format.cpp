@@ -7,6 +7,8 @@
 namespace lockstep {
 namespace {
 
+constexpr std::uint32_t kNanosecondsPerSecond = 1'000'000'000;
+
 constexpr std::size_t round_up(std::size_t value, std::size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
@@ -45,7 +47,12 @@ Shape shape_of(PixelFormat format, std::size_t width) {
   return {};
 }
 
-Result<void> check_size(std::uint32_t width, std::uint32_t height) {
+Result<void> check_picture(PixelFormat format, std::uint32_t width, std::uint32_t height) {
+  if (std::find(kPixelFormats.begin(), kPixelFormats.end(), format) == kPixelFormats.end())
+    return Error{Errc::invalid_argument, 0,
+                 "pixel format number " + std::to_string(static_cast<unsigned>(format)) +
+                     ", wanted one of the " + std::to_string(kPixelFormats.size()) +
+                     " that are defined"};
   if (width >= 1 && height >= 1 && width <= kMaxSide && height <= kMaxSide) return {};
   return Error{Errc::invalid_argument, 0,
                "size " + std::to_string(width) + "x" + std::to_string(height) + ", wanted 1x1 to " +
@@ -92,7 +99,7 @@ bool in_range(const SizeRange& range, std::uint32_t value) {
 std::optional<SizeRange> intersect(const SizeRange& a, const SizeRange& b) {
   const std::uint64_t step = std::lcm<std::uint64_t>(std::max(a.step, 1u), std::max(b.step, 1u));
   const std::uint32_t low = std::max(a.min, b.min);
-  const std::uint32_t high = std::min(a.max, b.max);
+  const std::uint32_t high = std::min({a.max, b.max, kMaxSide});
   for (std::uint64_t first = low; first <= high && first < low + step; ++first) {
     const auto value = static_cast<std::uint32_t>(first);
     if (!in_range(a, value) || !in_range(b, value)) continue;
@@ -164,8 +171,28 @@ std::string to_string(const FormatOffer& offer) {
   return text;
 }
 
+Result<void> check(const Format& format) {
+  if (auto valid = check_picture(format.pixel_format, format.width, format.height); !valid)
+    return valid;
+  const Fraction& rate = format.framerate;
+  const bool too_fast = rate.numerator > std::uint64_t{kNanosecondsPerSecond} * rate.denominator;
+  if (rate.denominator > 0 && !too_fast && frame_period(rate) <= kMaxFramePeriod) return {};
+  return Error{Errc::invalid_argument, 0,
+               "rate of " + fraction_text(rate) + " frames a second, wanted " +
+                   fraction_text(
+                       {1, static_cast<std::uint32_t>(kMaxFramePeriod / std::chrono::seconds(1))}) +
+                   " to " + fraction_text({kNanosecondsPerSecond, 1})};
+}
+
+Nanoseconds frame_period(const Fraction& framerate) {
+  const std::uint64_t rate = std::max(framerate.numerator, 1u);
+  // At most 10^9 * 2^32, which an int64 holds.
+  const std::uint64_t period = std::uint64_t{kNanosecondsPerSecond} * framerate.denominator / rate;
+  return Nanoseconds(std::max<std::uint64_t>(period, 1));
+}
+
 Result<Layout> default_layout(PixelFormat format, std::uint32_t width, std::uint32_t height) {
-  if (auto valid = check_size(width, height); !valid) return valid.error();
+  if (auto valid = check_picture(format, width, height); !valid) return valid.error();
   const Shape shape = shape_of(format, width);
   const std::size_t luma_stride = round_up(shape.planes[0].row_bytes, 4);
   return stack(shape, height, true, [&](std::size_t plane) {
@@ -176,7 +203,11 @@ Result<Layout> default_layout(PixelFormat format, std::uint32_t width, std::uint
 
 Result<Layout> layout_with_stride(PixelFormat format, std::uint32_t width, std::uint32_t height,
                                   std::size_t stride_bytes) {
-  if (auto valid = check_size(width, height); !valid) return valid.error();
+  if (auto valid = check_picture(format, width, height); !valid) return valid.error();
+  if (stride_bytes > kMaxStride)
+    return Error{Errc::invalid_argument, 0,
+                 "stride of " + std::to_string(stride_bytes) + " bytes, wanted at most " +
+                     std::to_string(kMaxStride)};
   const Shape shape = shape_of(format, width);
   const auto stride_of = [&](std::size_t plane) {
     return plane > 0 && format == PixelFormat::i420 ? stride_bytes / 2 : stride_bytes;
@@ -191,8 +222,8 @@ Result<Layout> layout_with_stride(PixelFormat format, std::uint32_t width, std::
 }
 
 bool allows(const FormatOffer& offer, const Format& format) {
-  if (offer.pixel_format != format.pixel_format || !in_range(offer.width, format.width) ||
-      !in_range(offer.height, format.height))
+  if (format.framerate.denominator == 0 || offer.pixel_format != format.pixel_format ||
+      !in_range(offer.width, format.width) || !in_range(offer.height, format.height))
     return false;
   return offer.rates.empty() ||
          std::any_of(offer.rates.begin(), offer.rates.end(), [&](const RateRange& rate) {

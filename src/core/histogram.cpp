@@ -33,9 +33,9 @@ void Histogram::add(Nanoseconds value) {
 
 Nanoseconds Histogram::percentile(double fraction) const {
   if (count_ == 0) return Nanoseconds(0);
+  const double share = fraction > 0 ? std::min(fraction, 1.0) : 0.0;
   const auto wanted = std::max<std::uint64_t>(
-      1, static_cast<std::uint64_t>(
-             std::ceil(std::clamp(fraction, 0.0, 1.0) * static_cast<double>(count_))));
+      1, static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(count_))));
   std::uint64_t seen = 0;
   for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
     seen += buckets_[bucket];

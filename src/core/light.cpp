@@ -12,9 +12,19 @@ Error out_of_range(const char* name, double value, const char* wanted) {
                std::string(name) + " of " + std::to_string(value) + ", wanted " + wanted};
 }
 
+Error undefined(const char* name, unsigned value) {
+  return Error{
+      Errc::invalid_argument, 0,
+      std::string(name) + " number " + std::to_string(value) + ", wanted one that is defined"};
+}
+
 }  // namespace
 
 Result<void> check(const LightConfig& config, std::size_t num_sensors) {
+  if (config.mode > LightMode::application)
+    return undefined("light-mode", static_cast<unsigned>(config.mode));
+  if (config.antiflicker > Antiflicker::mains_60_hz)
+    return undefined("antiflicker", static_cast<unsigned>(config.antiflicker));
   if (!(config.target >= 0.01 && config.target <= 0.9))
     return out_of_range("light-target", config.target, "0.01 to 0.9");
   if (config.max_exposure < Nanoseconds(0))

@@ -17,7 +17,10 @@ std::uint32_t cut(std::uint32_t index, std::uint32_t count, std::uint32_t length
 }  // namespace
 
 Result<Grid> grid_for(std::size_t num_slots, Grid wanted) {
-  if (num_slots == 0) return Error{Errc::invalid_argument, 0, "lay out a mosaic of no slots"};
+  if (num_slots < 1 || num_slots > kMaxTiles)
+    return Error{Errc::invalid_argument, 0,
+                 "lay out a mosaic of " + std::to_string(num_slots) + " slots, wanted 1 to " +
+                     std::to_string(kMaxTiles)};
   Grid grid = wanted;
   if (grid.columns == 0 && grid.rows == 0) {
     grid.columns = 1;
@@ -35,6 +38,7 @@ Result<Grid> grid_for(std::size_t num_slots, Grid wanted) {
 }
 
 Rectangle tile_of(std::size_t slot, Grid grid, std::uint32_t width, std::uint32_t height) {
+  if (grid.columns == 0 || slot / grid.columns >= grid.rows) return {};
   const auto row = static_cast<std::uint32_t>(slot / grid.columns);
   const auto column = static_cast<std::uint32_t>(slot % grid.columns);
   Rectangle tile;

@@ -3,6 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "result_testing.h"
+
 namespace lockstep {
 namespace {
 
@@ -40,6 +46,40 @@ TEST(Layout, I420ChromaHasHalfTheGivenStride) {
   EXPECT_EQ(layout->planes[2].offset_bytes, 768u * 480 + 384 * 240);
 }
 
+TEST(Layout, StrideBeyondTheLongestIsAnInvalidArgument) {
+  EXPECT_TRUE(succeeds(layout_with_stride(PixelFormat::i420, kMaxSide, kMaxSide, kMaxStride)));
+  for (const std::size_t stride : {kMaxStride + 1, std::size_t{1} << 60, SIZE_MAX})
+    EXPECT_TRUE(fails(layout_with_stride(PixelFormat::nv12, 64, 64, stride), Errc::invalid_argument,
+                      std::to_string(stride)));
+}
+
+TEST(Layout, OfNoPixelFormatIsAnInvalidArgument) {
+  const auto none = static_cast<PixelFormat>(kPixelFormats.size());
+  EXPECT_TRUE(fails(default_layout(none, 64, 64), Errc::invalid_argument, "pixel format number"));
+  EXPECT_TRUE(fails(layout_with_stride(none, 64, 64, 64), Errc::invalid_argument));
+}
+
+TEST(Format, IsCheckedInEachOfItsParts) {
+  const Format good{PixelFormat::nv12, 64, 48, {30, 1}};
+  EXPECT_TRUE(succeeds(check(good)));
+  for (const Fraction rate : {Fraction{1'000'000'000, 1}, {UINT32_MAX, 5}, {1, 86'400}, {0, 1}})
+    EXPECT_TRUE(succeeds(check({PixelFormat::nv12, 64, 48, rate}))) << rate.numerator;
+  for (const Fraction rate : {Fraction{1, 0}, {0, 0}, {1'000'000'001, 1}, {1, 86'401}})
+    EXPECT_TRUE(fails(check({PixelFormat::nv12, 64, 48, rate}), Errc::invalid_argument, "rate of"))
+        << rate.numerator;
+  EXPECT_TRUE(fails(check({PixelFormat::nv12, 0, 48, {30, 1}}), Errc::invalid_argument, "size"));
+  EXPECT_TRUE(fails(check({static_cast<PixelFormat>(99), 64, 48, {30, 1}}), Errc::invalid_argument,
+                    "pixel format number 99"));
+}
+
+TEST(Format, PeriodIsNeverZero) {
+  EXPECT_EQ(frame_period({30, 1}), Nanoseconds(33'333'333));
+  EXPECT_EQ(frame_period({1, UINT32_MAX}), std::chrono::seconds(UINT32_MAX));
+  EXPECT_EQ(frame_period({0, 1}), std::chrono::seconds(1));
+  for (const Fraction rate : {Fraction{30, 0}, {0, 0}, {UINT32_MAX, 1}})
+    EXPECT_EQ(frame_period(rate), Nanoseconds(1));
+}
+
 TEST(PixelFormat, NamesReadBack) {
   for (PixelFormat format : kPixelFormats) EXPECT_EQ(pixel_format_from(to_string(format)), format);
   EXPECT_FALSE(pixel_format_from("nv12"));
@@ -61,6 +101,14 @@ TEST(Offers, DifferentStepsMeetAtTheirCommonMultiple) {
   auto both = intersect(std::vector{a}, std::vector{b});
   ASSERT_EQ(both.size(), 1u);
   EXPECT_EQ(both[0].width, (SizeRange{18, 90, 12}));
+}
+
+TEST(Offers, HaveNoRateWithoutADenominator) {
+  for (const std::vector<RateRange>& rates :
+       {std::vector<RateRange>{}, std::vector<RateRange>{{{1, 1}, {60, 1}}}})
+    for (const std::uint32_t numerator : {0u, 30u})
+      EXPECT_FALSE(
+          allows({PixelFormat::rgb, {}, {}, rates}, {PixelFormat::rgb, 64, 48, {numerator, 0}}));
 }
 
 TEST(Offers, WithoutACommonFormatShareNothing) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <random>
 #include <vector>
@@ -96,6 +97,10 @@ TEST(Histogram, PercentilesOfManyValuesAreWithinASixteenthOfTheSorted) {
     EXPECT_GE(told, exact) << percent;
     EXPECT_LE(told - exact, exact / 16 + 1) << percent;
   }
+}
+
+TEST(Histogram, AFractionThatIsNoNumberCountsAsZero) {
+  EXPECT_EQ(of({5, 9}).percentile(std::nan("")), nanoseconds(5));
 }
 
 TEST(Histogram, CopyIsASnapshot) {

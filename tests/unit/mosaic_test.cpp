@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "result_testing.h"
@@ -31,6 +33,21 @@ TEST(Grid, WithTooFewTilesIsAnInvalidArgument) {
 
 TEST(Grid, OfNoSlotsIsAnInvalidArgument) {
   EXPECT_TRUE(fails(grid_for(0), Errc::invalid_argument));
+}
+
+TEST(Grid, OfMoreSlotsThanAPictureHasRoomForIsAnInvalidArgument) {
+  EXPECT_EQ(*grid_for(kMaxTiles), (Grid{256, 256}));
+  for (const std::size_t slots : {kMaxTiles + 1, SIZE_MAX})
+    EXPECT_TRUE(fails(grid_for(slots), Errc::invalid_argument, std::to_string(slots)));
+  EXPECT_EQ(*grid_for(64, {UINT32_MAX, UINT32_MAX}), (Grid{UINT32_MAX, UINT32_MAX}));
+}
+
+TEST(Tiles, OutsideTheGridAreEmpty) {
+  EXPECT_EQ(tile_of(4, {2, 2}, 100, 100), Rectangle{});
+  EXPECT_EQ(tile_of(SIZE_MAX, {2, 2}, 100, 100), Rectangle{});
+  for (const Grid grid : {Grid{0, 0}, {2, 0}, {0, 2}})
+    EXPECT_EQ(tile_of(0, grid, 100, 100), Rectangle{});
+  EXPECT_EQ(tile_of(0, {UINT32_MAX, UINT32_MAX}, 100, 100), Rectangle{});
 }
 
 TEST(Tiles, GoRowByRow) {
