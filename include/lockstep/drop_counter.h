@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "lockstep/sensor.h"
+#include "lockstep/drop_reason.h"
 #include "lockstep/time.h"
 
 namespace lockstep {

@@ -5,6 +5,7 @@
 #include "lockstep/cuda.h"
 #include "lockstep/cuda_kernels.h"
 #include "lockstep/drop_counter.h"
+#include "lockstep/drop_reason.h"
 #include "lockstep/eglstream.h"
 #include "lockstep/format.h"
 #include "lockstep/frame.h"

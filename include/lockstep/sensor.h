@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lockstep/drop_reason.h"
 #include "lockstep/export.h"
 #include "lockstep/format.h"
 #include "lockstep/frame.h"
@@ -62,29 +63,6 @@ struct SensorStream {
   std::string io;  ///< Which I/O it took and why, one line: "dmabuf (the slots are dma-bufs)".
 };
 
-/// Why a frame did not become part of a batch.
-enum class DropReason : std::uint8_t {
-  sensor,           ///< The sensor or its driver skipped it: a gap in its sequence.
-  corrupt,          ///< The driver marked it as damaged (V4L2_BUF_FLAG_ERROR).
-  duplicate,        ///< Same capture time as the sensor's frame before.
-  backward,         ///< Captured before the sensor's frame before.
-  absurd,           ///< Capture time far from the present, or belied by the ones after it.
-  late,             ///< Its batch had left already.
-  start_up,         ///< Captured before every sensor had started.
-  unmatched,        ///< No full set, with on-missing=drop.
-  overflow,         ///< Too many frames waited for partners.
-  downstream_full,  ///< Downstream held every batch.
-  flushed,          ///< Thrown away by a flush or stop.
-  surplus,          ///< Batches go at the rate of another sensor, and this one had more.
-  untimed,          ///< Tells no time of the kind that frames are grouped by.
-  clipped,          ///< Lies outside the part of its stream that is to be shown.
-};
-
-inline constexpr std::size_t kNumDropReasons = 14;
-
-/// Kebab-case name of the reason, as in "downstream-full".
-LOCKSTEP_API const char* to_string(DropReason reason);
-
 /// One frame as a sensor delivers it.
 struct Delivered {
   static constexpr std::size_t kLent = static_cast<std::size_t>(-1);
@@ -96,8 +74,10 @@ struct Delivered {
   FrameInfo info;  ///< `sensor` is filled in by the rig.
   /// When it became ready. \units monotonic clock, or virtual (see next_event()).
   Nanoseconds ready_at{0};
-  bool corrupt = false;       ///< Count it, do not pass it on; the slot is free again.
-  std::uint32_t skipped = 0;  ///< Frames that the sensor lost since the last one delivered.
+  bool corrupt = false;  ///< Count it, do not pass it on; the slot is free again.
+  /// Frames that the sensor lost since the last one delivered, those of a time when the device was away included where its
+  /// count went on; since start() for the first. What passed between stop() and start() is not lost.
+  std::uint32_t skipped = 0;
 };
 
 /// One camera device: it fills slots, or lends buffers, frame by frame.
@@ -141,6 +121,7 @@ class LOCKSTEP_API Sensor {
   /// them.
   virtual Result<void> attach(std::span<const SlotView> slots) = 0;
 
+  /// Begins to capture. What the device did since stop() was nobody's: none of it is counted as lost.
   virtual Result<void> start() = 0;
 
   /// Gives slot k to the sensor to fill. Never waits for the device. Not for lending sensors.

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The names of the enumerations, as users write and read them.
-#include <ctime>
-
+#include "lockstep/drop_reason.h"
 #include "lockstep/frame.h"
 #include "lockstep/light.h"
-#include "lockstep/rig.h"
-#include "lockstep/sensor.h"
 #include "lockstep/settings.h"
 #include "lockstep/synchroniser.h"
 #include "lockstep/time.h"
@@ -86,18 +83,6 @@ const char* to_string(OnMissing policy) {
       return "repeat";
     case OnMissing::drop:
       return "drop";
-  }
-  return "unknown";
-}
-
-const char* to_string(BatchLayout layout) {
-  switch (layout) {
-    case BatchLayout::automatic:
-      return "auto";
-    case BatchLayout::contiguous:
-      return "contiguous";
-    case BatchLayout::reference:
-      return "reference";
   }
   return "unknown";
 }
@@ -194,12 +179,6 @@ const char* to_string(Antiflicker antiflicker) {
       return "60";
   }
   return "unknown";
-}
-
-Nanoseconds monotonic_now() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::chrono::seconds(now.tv_sec) + Nanoseconds(now.tv_nsec);
 }
 
 }  // namespace lockstep
