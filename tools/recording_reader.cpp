@@ -76,9 +76,10 @@ Result<void> DecodedPicture::write_png(const std::string& path) const {
       gst_video_convert_sample(sample_.get(), caps.get(), kPatience, &error));
   const Owned<GError> error_guard(error);
   if (!png)
-    return Error{Errc::not_supported, 0,
+    return Error{Errc::not_supported, error->code,
                  std::string("encode a picture as PNG: ") + error->message +
-                     "; install gstreamer1.0-plugins-good"};
+                     "; install gstreamer1.0-plugins-good",
+                 ErrorDomain::gstreamer};
 
   GstBuffer* buffer = gst_sample_get_buffer(png.get());
   GstMapInfo map;
@@ -106,8 +107,9 @@ Result<RecordingReader> RecordingReader::open(const std::string& path) {
   const Owned<GError> error_guard(error);
   if (!pipeline)
     return Error{
-        Errc::not_supported, 0,
-        std::string("build a decoder: ") + error->message + "; install gstreamer1.0-plugins-base"};
+        Errc::not_supported, error->code,
+        std::string("build a decoder: ") + error->message + "; install gstreamer1.0-plugins-base",
+        ErrorDomain::gstreamer};
   const Owned<GstElement> file(gst_bin_get_by_name(GST_BIN(pipeline.get()), "file"));
   g_object_set(file.get(), "location", path.c_str(), nullptr);
   // A failure to start is told on the bus, where next() reads it.

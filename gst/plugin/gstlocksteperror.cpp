@@ -43,7 +43,7 @@ GstCode gst_code(Errc code) {
 void post(GstElement* element, GstMessageType type, const Error& error) {
   const GstCode code = gst_code(error.code);
   std::string debug = to_string(error.code);
-  if (error.os_error != 0) debug += ", errno " + std::to_string(error.os_error);
+  if (error.os_error != 0) debug += ", " + number_text(error);
   gst_element_message_full(element, type, code.domain, code.code, g_strdup(error.what.c_str()),
                            g_strdup(debug.c_str()), __FILE__, __func__, __LINE__);
 }

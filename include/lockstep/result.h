@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <variant>
@@ -29,13 +30,28 @@ enum class Errc {
 /// The enumerator's own name, as in "device_lost".
 LOCKSTEP_API const char* to_string(Errc code);
 
-/// One failure: what kind, the system's own number, and a sentence for the user.
+/// Whose number Error::os_error is.
+enum class ErrorDomain : std::uint8_t {
+  system,     ///< An errno.
+  cuda,       ///< A CUresult.
+  egl,        ///< An error of EGL, as eglGetError() returns it.
+  gstreamer,  ///< The code of a GError that GStreamer returned.
+};
+
+/// "errno", "CUDA error", "EGL error", "GStreamer error".
+LOCKSTEP_API const char* to_string(ErrorDomain domain);
+
+/// One failure: what kind, the number that the failed call gave, and a sentence for the user.
 struct Error {
   Errc code = Errc::io;
-  int os_error = 0;  ///< errno of the failed call, or 0. Never re-guessed.
+  int os_error = 0;  ///< Of the failed call, in `domain`; 0 where it gave none. Never re-guessed.
   std::string
       what;  ///< Act, object and values, path last, no full stop; the remedy where there is one.
+  ErrorDomain domain = ErrorDomain::system;
 };
+
+/// The number with whose it is, as in "errno 12", "CUDA error 2" or "EGL error 0x3003"; empty where there is none.
+LOCKSTEP_API std::string number_text(const Error& error);
 
 /// An Error from `errno_value`, with its code chosen by the value and strerror appended to `what`.
 ///

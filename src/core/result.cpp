@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "lockstep/result.h"
 
+#include <array>
 #include <cerrno>
+#include <cstdio>
 #include <system_error>
 
 namespace lockstep {
@@ -34,6 +36,30 @@ const char* to_string(Errc code) {
       return "io";
   }
   return "unknown";
+}
+
+const char* to_string(ErrorDomain domain) {
+  switch (domain) {
+    case ErrorDomain::system:
+      return "errno";
+    case ErrorDomain::cuda:
+      return "CUDA error";
+    case ErrorDomain::egl:
+      return "EGL error";
+    case ErrorDomain::gstreamer:
+      return "GStreamer error";
+  }
+  return "error";
+}
+
+std::string number_text(const Error& error) {
+  if (error.os_error == 0) return "";
+  const std::string whose = std::string(to_string(error.domain)) + " ";
+  if (error.domain != ErrorDomain::egl) return whose + std::to_string(error.os_error);
+  // As EGL's headers and documentation write them.
+  std::array<char, 16> hex{};
+  std::snprintf(hex.data(), hex.size(), "0x%x", static_cast<unsigned>(error.os_error));
+  return whose + hex.data();
 }
 
 namespace {

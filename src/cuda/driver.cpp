@@ -127,7 +127,8 @@ Result<const CudaDriver*> cuda_driver() {
 const CudaDriver& loaded_cuda_driver() { return *driver_once(); }
 
 Error cuda_error(CUresult result, const std::string& act) {
-  return Error{code_of(result), static_cast<int>(result), act + ": " + text_of(result)};
+  return Error{code_of(result), static_cast<int>(result), act + ": " + text_of(result),
+               ErrorDomain::cuda};
 }
 
 }  // namespace lockstep

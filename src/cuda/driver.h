@@ -91,7 +91,7 @@ const CudaDriver& loaded_cuda_driver();
 
 /// An Error of what the driver answered to `act`. Out of memory: out_of_memory; no such device: not_found; a context that is
 /// broken or gone: device_lost; not supported by this GPU, driver or image: not_supported; anything else: io.
-/// Error::os_error is the CUresult.
+/// Error::os_error is the CUresult, in its domain.
 Error cuda_error(CUresult result, const std::string& act);
 
 /// Makes a context current for a scope.

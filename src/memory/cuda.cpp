@@ -39,6 +39,7 @@ int attribute(const CudaDevice& device, CUdevice_attribute which) {
 
 Error no_gpu_memory(const CudaDevice& device, std::size_t wanted) {
   Error error = no_memory(CUDA_ERROR_OUT_OF_MEMORY, wanted, 1, device.free_bytes());
+  error.domain = ErrorDomain::cuda;
   error.what = text_of(device) + ": " + error.what;
   return error;
 }

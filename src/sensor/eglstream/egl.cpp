@@ -124,9 +124,9 @@ Error Egl::error(const std::string& act) const {
   if (code == EGL_BAD_STREAM_KHR || code == EGL_BAD_STATE_KHR || code == EGL_BAD_ATTRIBUTE ||
       code == EGL_BAD_PARAMETER || code == EGL_BAD_MATCH)
     kind = Errc::not_supported;
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "EGL error 0x%x", static_cast<unsigned>(code));
-  return Error{kind, code, act + ": " + text.data()};
+  Error error{kind, code, act + ": ", ErrorDomain::egl};
+  error.what += number_text(error);
+  return error;
 }
 
 }  // namespace lockstep
