@@ -213,6 +213,21 @@ TEST_P(SensorContract, StartsAndStopsThreeTimes) {
   }
 }
 
+// Example failure: what a camera captured between stop() and start() is taken for lost.
+TEST_P(SensorContract, APauseIsNoLoss) {
+  start();
+  ASSERT_TRUE(succeeds(bench().next()));
+  sensor().stop();
+  const bool is_virtual = sensor().clock() == Clock::simulated;
+  if (!is_virtual) std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  const Nanoseconds begun = is_virtual ? Nanoseconds(0) : monotonic_now();
+  start();
+  const auto frame = bench().next();
+  ASSERT_TRUE(succeeds(frame));
+  // No more can be lost than were captured since.
+  EXPECT_LE(frame->skipped, (frame->ready_at - begun) / frame_period(format_.framerate) + 1);
+}
+
 TEST_P(SensorContract, StopsWithEverySlotQueued) {
   for (int i = 0; i < 3; ++i) {
     start();

@@ -20,6 +20,7 @@
 #include "sensor/eglstream/link.h"
 #include "sensor/eglstream/offers.h"
 #include "sensor/options.h"
+#include "sensor/sequence_gaps.h"
 #include "support/mutex.h"
 #include "support/unique_fd.h"
 
@@ -108,6 +109,7 @@ class EglSensor final : public Sensor {
   bool is_offered() const { return spec_.device.front() == '@'; }
   std::string name() const { return to_string(spec_); }
   Result<std::shared_ptr<EglConsumer>> connect();
+  Result<void> stream();
   Result<void> launch();
   void run();
   Result<Delivered> deliver(EglConsumer::Acquired acquired);
@@ -127,7 +129,7 @@ class EglSensor final : public Sensor {
 
   // Of the thread while it runs.
   std::shared_ptr<EglConsumer> consumer_;
-  std::optional<std::uint64_t> last_sequence_;
+  SequenceGaps gaps_;
 
   std::thread thread_;
   std::atomic<bool> stop_{false};
@@ -223,6 +225,11 @@ Result<void> EglSensor::start() {
     return Error{
         Errc::invalid_argument, 0,
         "start " + name() + (streaming_ ? ", it streams already" : ", it is not configured")};
+  gaps_.begin();
+  return stream();
+}
+
+Result<void> EglSensor::stream() {
   auto consumer = connect();
   if (!consumer) return std::move(consumer).error();
   consumer_ = *std::move(consumer);
@@ -313,14 +320,11 @@ Result<Delivered> EglSensor::deliver(EglConsumer::Acquired acquired) {
   if (auto told = info_of(acquired.metadata)) {
     info = *told;
   } else {
-    info.sequence = last_sequence_ ? *last_sequence_ + 1 : 0;
+    info.sequence = gaps_.next();
     info.captured = {delivered.ready_at, Clock::monotonic};
     info.reference = ReferencePoint::arrival;
   }
-  if (last_sequence_ && info.sequence > *last_sequence_)
-    delivered.skipped = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(info.sequence - *last_sequence_ - 1, UINT32_MAX));
-  last_sequence_ = info.sequence;
+  delivered.skipped = gaps_.before(info.sequence);
   return delivered;
 }
 
@@ -367,7 +371,7 @@ void EglSensor::stop() {
 
 Result<void> EglSensor::restart() {
   stop();
-  return start();
+  return stream();
 }
 
 class EglBackend final : public SensorBackend {

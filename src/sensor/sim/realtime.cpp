@@ -77,7 +77,6 @@ class RealtimeSim final : public SimSensor {
   struct InFlight {
     SimShot shot;
     SimTarget target;
-    std::uint32_t skipped = 0;  // Frames lost between the one before and this.
   };
 
   Result<void> launch();
@@ -93,7 +92,6 @@ class RealtimeSim final : public SimSensor {
 
   // Of the thread while it runs.
   std::deque<InFlight> in_flight_;
-  std::uint32_t skipped_ = 0;  // Frames lost since the last that was drawn.
 
   // Of both. `capture_` and `targets_` too.
   Mutex mutex_;
@@ -108,7 +106,7 @@ Result<void> RealtimeSim::start() {
   // A little ahead, so that the thread does not begin with a trigger that it is late for.
   const Nanoseconds soon = monotonic_now() + std::chrono::milliseconds(1);
   capture_->begin(first_common_trigger(soon, format_.framerate, options_.phase));
-  skipped_ = 0;
+  gaps_.begin(0);
   return launch();
 }
 
@@ -222,12 +220,9 @@ void RealtimeSim::expose() {
     const bool late = monotonic_now() > shot.ready + shot.settings.frame_duration;
     if (!shot.lost && !late) target = targets_.take();
   }
-  if (!target) {
-    ++skipped_;
-    return;
-  }
+  if (!target) return;
   if (!shot.corrupt) picture_->draw(shot, target->bytes);
-  in_flight_.push_back({shot, *std::move(target), std::exchange(skipped_, 0)});
+  in_flight_.push_back({shot, *std::move(target)});
 }
 
 void RealtimeSim::deliver() {
@@ -235,12 +230,10 @@ void RealtimeSim::deliver() {
   in_flight_.pop_front();
   MutexLock lock(mutex_);
   ready_.push_back(develop(frame.shot, std::move(frame.target), monotonic_now()));
-  ready_.back().skipped = frame.skipped;
   readable_.set();
 }
 
 void RealtimeSim::unplug() {
-  for (const InFlight& frame : in_flight_) skipped_ += 1 + frame.skipped;
   in_flight_.clear();
   MutexLock lock(mutex_);
   unplugged_ = true;

@@ -183,13 +183,14 @@ Result<SettingsChange> SimSensor::write_settings(const SettingsChange& change,
   return taken;
 }
 
-Delivered SimSensor::develop(const SimShot& shot, SimTarget target, Nanoseconds ready_at) const {
+Delivered SimSensor::develop(const SimShot& shot, SimTarget target, Nanoseconds ready_at) {
   Delivered delivered;
   delivered.arena_index = target.arena_index;
   delivered.lent = std::move(target.lent);
   delivered.info = shot.info;
   delivered.ready_at = ready_at;
   delivered.corrupt = shot.corrupt;
+  delivered.skipped = gaps_.before(shot.info.sequence);
   return delivered;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "lockstep/sensor.h"
+#include "sensor/sequence_gaps.h"
 #include "sensor/sim/capture.h"
 #include "sensor/sim/options.h"
 #include "sensor/sim/picture.h"
@@ -35,8 +36,8 @@ class SimSensor : public Sensor {
   /// As Sensor::write(), by a device that is there.
   Result<SettingsChange> write_settings(const SettingsChange& change,
                                         std::optional<std::uint32_t> completes, Nanoseconds now);
-  /// The frame that `shot` makes of `target`.
-  Delivered develop(const SimShot& shot, SimTarget target, Nanoseconds ready_at) const;
+  /// The frame that `shot` makes of `target`, the next that is delivered.
+  Delivered develop(const SimShot& shot, SimTarget target, Nanoseconds ready_at);
   /// The error for a sensor that is not there, after `act`.
   Error gone(Errc code, const std::string& act) const;
   /// The error of a restart() that nobody needs.
@@ -48,6 +49,7 @@ class SimSensor : public Sensor {
   std::optional<SimCapture> capture_;  // From configure() on.
   std::optional<SimPicture> picture_;  // From configure() on.
   SimTargets targets_;
+  SequenceGaps gaps_;  // Begun by start(), then of whoever develops.
 
  private:
   std::vector<FormatOffer> offers() const;

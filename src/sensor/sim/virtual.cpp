@@ -28,14 +28,13 @@ class VirtualSim final : public SimSensor {
   enum class State { stopped, streaming, lost };
 
   State state_ = State::stopped;
-  std::uint32_t skipped_ = 0;  // Since the last frame delivered.
 };
 
 Result<void> VirtualSim::start() {
   if (auto ready = check_ready_to_start(state_ != State::stopped); !ready) return ready;
   capture_->begin(options_.phase);
+  gaps_.begin(0);
   state_ = State::streaming;
-  skipped_ = 0;
   return {};
 }
 
@@ -56,14 +55,12 @@ Result<std::optional<Delivered>> VirtualSim::dequeue() {
   if (state_ == State::stopped || targets_.empty()) return std::optional<Delivered>();
   const SimShot shot = capture_->next();
   if (shot.ready >= capture_->unplugged_at()) {
-    if (shot.exposed < capture_->unplugged_at()) ++skipped_;
     state_ = State::lost;
     targets_.clear();
     return gone(Errc::device_lost, "take a frame from");
   }
   // It passes in its time, so that what is written meanwhile finds its place.
   if (shot.lost) {
-    ++skipped_;
     capture_->advance();
     return std::optional<Delivered>();
   }
@@ -71,7 +68,6 @@ Result<std::optional<Delivered>> VirtualSim::dequeue() {
   if (!target) return Error{Errc::out_of_memory, 0, "no memory for a frame of " + name_};
   if (!shot.corrupt) picture_->draw(shot, target->bytes);
   Delivered delivered = develop(shot, *std::move(target), shot.ready);
-  delivered.skipped = std::exchange(skipped_, 0);
   capture_->advance();
   return std::optional(std::move(delivered));
 }
