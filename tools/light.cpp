@@ -125,7 +125,7 @@ Result<void> LightRun::open_log() {
 bool LightRun::is_last(const Batch& batch) const {
   if (command_.batches) return view_.batches >= *command_.batches;
   if (!command_.duration_s) return false;
-  const Fraction& rate = rig_->format().framerate;
+  const Fraction rate = rig_->format().framerate;
   const double period_s = static_cast<double>(rate.denominator) / rate.numerator;
   const std::chrono::duration<double> since = batch.captured.since_epoch - *first_captured_;
   return since.count() + 1.5 * period_s >= *command_.duration_s;

@@ -94,7 +94,7 @@ struct Frame {
 /// The frames of one instant, slot i from sensor i.
 struct Batch {
   std::uint64_t number =
-      0;  ///< Counts from 0; batches that were dropped are left out of the count.
+      0;  ///< Counts from 0 what Rig::next_batch() hands over; where one is discarded later there is a gap.
   std::vector<Frame> frames;  ///< One per sensor, in slot order, missing ones included.
   Timestamp captured;         ///< Capture time of the anchor: the earliest fresh frame.
   Nanoseconds skew{0};        ///< Latest minus earliest capture time of the fresh frames.

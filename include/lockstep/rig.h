@@ -52,6 +52,9 @@ struct RigEvent {
   Error error;
 };
 
+/// Kebab-case name of the kind, as in "sensor-lost".
+LOCKSTEP_API const char* to_string(RigEvent::Kind kind);
+
 /// How frames are to be grouped; what is left open follows the frame rate. See SyncConfig.
 struct Grouping {
   std::optional<Nanoseconds> tolerance;  ///< Nothing: half a frame period.
@@ -60,6 +63,9 @@ struct Grouping {
   std::optional<Nanoseconds> max_wait;
   OnMissing on_missing = OnMissing::partial;
 };
+
+/// Most batches that a rig lets be out at once.
+inline constexpr std::size_t kMaxBatches = 64;
 
 /// Longest tolerance and wait that a rig takes.
 inline constexpr Nanoseconds kMaxWait = std::chrono::seconds(10);
@@ -70,7 +76,7 @@ struct RigConfig {
   std::string memory = "memfd";     ///< Name of a MemoryBackend.
   BatchLayout layout = BatchLayout::automatic;
   Grouping grouping;
-  /// Batches that may be out at once; when all are, frames are dropped. 1 to 64.
+  /// Batches that may be out at once; when all are, frames are dropped. 1 to kMaxBatches.
   std::size_t max_batches = 4;
   LightConfig light;
   /// Decides with LightMode::application; else unused.
@@ -97,7 +103,7 @@ struct RigStats {
   std::uint64_t by_reference = 0;     ///< Of those, not contiguous.
   std::uint64_t dropped_batches = 0;  ///< Whole sets that did not leave, for any reason.
   std::vector<PerSensor> sensors;
-  Histogram skew;             ///< Of the batches that left with two fresh frames or more.
+  Histogram skew;  ///< Of the batches that left with two fresh frames or more, discarded ones too.
   Histogram latency;          ///< From the last frame ready to report_departure().
   std::uint64_t uniform = 0;  ///< Batches that left with Batch::uniform.
   std::uint64_t revisions =
@@ -112,8 +118,8 @@ struct RigStats {
 /// Life: open -> configure -> start -> next_batch ... -> stop -> configure .... Batches outlive
 /// the rig.
 ///
-/// \thread  one caller at a time, but interrupt(), resume(), stats(), set_grouping(), apply(), set_light(), light(),
-/// settings_caps(), wanted_settings(), and the dropping of batches, from any.
+/// \thread  configure(), start(), next_batch(), flush() and stop(): one caller at a time. Everything else, and the dropping of
+/// batches, from any thread at any time; what it answers may have changed when it returns.
 class LOCKSTEP_API Rig {
  public:
   /// Opens every sensor. Nothing streams yet.
@@ -131,19 +137,23 @@ class LOCKSTEP_API Rig {
   /// What all sensors can be set to. \errors no_common_format lists what each offers.
   Result<std::vector<FormatOffer>> formats() const;
 
-  /// Sets every sensor and allocates the arenas.
+  /// Sets every sensor and allocates the arenas. A rig that runs is stopped for it.
+  ///
+  /// A rig that cannot be set up so is set up as before again, and stopped; where that fails too, or it was not configured
+  /// before, it is not configured: start() is refused.
   ///
   /// Sensors that lend buffers in the memory of a GPU go with memory=cuda; with other memory only by reference, and only if
   /// all sensors are such.
   ///
-  /// \errors  no_common_format  a sensor cannot do it; the text says which and what each offers.
-  ///          not_supported     sensors lend memory of a GPU, and batches would have to be copied from there or be of both
+  /// \errors  invalid_argument  as check(const Format&); nothing is changed, and a rig that runs goes on.
+  ///          not_supported     a sensor cannot do it, the text says which and what it offers; or sensors lend memory of a GPU, and batches would have to be copied from there or be of both
   ///                            kinds; the text says what to ask for.
   ///          out_of_memory, out_of_fds, permission_denied  the arenas cannot be had; nothing stays
   ///          allocated.
   Result<void> configure(const Format& format);
 
-  /// \errors  as Sensor::start(); sensors that had started are stopped again.
+  /// \errors  invalid_argument  the rig is not configured.
+  ///          others as Sensor::start(); sensors that had started are stopped again.
   Result<void> start();
 
   /// Waits for the next batch and hands it over. Sensors that are lost meanwhile are tried again
@@ -152,7 +162,7 @@ class LOCKSTEP_API Rig {
   /// Copies nothing, unless the layout is contiguous and a frame lies elsewhere, or as BatchLayout::automatic says. In the
   /// memory of a GPU pixels may still be on their way: CudaPixels::fence orders who reads them.
   /// \shape   frames[i] is sensor i's, missing ones included; planes as Frame::layout says.
-  /// \units   Batch::captured on clock(); timeout a duration on the real clock.
+  /// \units   Batch::captured on clock(); timeout a duration on the real clock, Nanoseconds::max() for ever.
   /// \errors  timed_out      no batch in time; nothing is lost, call again.
   ///          interrupted    interrupt() was called; frames go on being captured, call resume()
   ///          then this again.
@@ -173,12 +183,16 @@ class LOCKSTEP_API Rig {
   /// \thread  as next_batch().
   void flush(Nanoseconds keep_from);
 
+  /// Takes back a batch that goes no further, of those that next_batch() has handed over since start(). Its fresh frames are
+  /// counted as dropped for `reason`, and it among the dropped batches, no longer among those that left.
+  /// \thread  any, but not at once with start() and stop().
+  void discard(Batch batch, DropReason reason);
+
   /// Stops the sensors and lets go of the arenas; counters stay until the next start().
   void stop();
 
   /// Tells that a batch has left the caller's hands, for the latency in stats().
   /// \units   ready_at as in Batch.
-  /// \thread  as next_batch().
   void report_departure(Nanoseconds ready_at);
 
   /// Changes settings under a new revision, which it returns. It takes effect on the same trigger in every sensor, each
@@ -206,7 +220,7 @@ class LOCKSTEP_API Rig {
   std::vector<Settings> wanted_settings() const;
 
   /// Changes grouping, while running too, from the next batch on.
-  /// \errors  invalid_argument  a time below 0 or above kMaxWait; nothing is changed.
+  /// \errors  invalid_argument  a time below 0 or above kMaxWait, or no OnMissing; nothing is changed.
   Result<void> set_grouping(const Grouping& grouping);
   /// Tolerance and wait that hold for the present format.
   SyncConfig sync() const;
@@ -223,7 +237,8 @@ class LOCKSTEP_API Rig {
   /// Who will be able to reach the frames. Known once opened.
   MemorySpace frame_space() const;
 
-  const Format& format() const;
+  /// What it was configured to last.
+  Format format() const;
   std::size_t num_sensors() const;
   RigStats stats() const;
 

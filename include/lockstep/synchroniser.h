@@ -7,8 +7,8 @@
 #include <optional>
 #include <vector>
 
+#include "lockstep/drop_reason.h"
 #include "lockstep/export.h"
-#include "lockstep/sensor.h"
 #include "lockstep/time.h"
 
 namespace lockstep {
@@ -127,6 +127,9 @@ class LOCKSTEP_API Synchroniser {
 
   /// Frames dropped since the last call.
   std::vector<Drop> take_drops();
+  /// Whole sets that pop() dropped since the last call, as start_up, surplus or unmatched. Their frames are among
+  /// take_drops().
+  std::uint64_t take_dropped_sets();
 
   /// Tells that the sensor has no frame captured before `until`: sets before that do not wait for it.
   void push_gap(std::size_t sensor, Nanoseconds until, Nanoseconds now);

@@ -14,6 +14,8 @@
 #include <limits>
 #include <utility>
 
+#include "core/nanoseconds.h"
+
 namespace lockstep {
 namespace {
 
@@ -28,12 +30,6 @@ SyncConfig with_durations_from_zero(SyncConfig config) {
   config.max_wait = std::max(config.max_wait, Nanoseconds(0));
   config.start_up_wait = std::max(config.start_up_wait, Nanoseconds(0));
   return config;
-}
-
-// For durations that users choose and that may mean "for ever".
-Nanoseconds add_saturating(Nanoseconds time, Nanoseconds duration) {
-  if (time > Nanoseconds(0) && duration > Nanoseconds::max() - time) return Nanoseconds::max();
-  return time + duration;
 }
 
 // A frame that waits for partners.
@@ -96,6 +92,7 @@ struct Synchroniser::State {
   std::size_t max_pending;
   std::vector<SensorState> sensors;
   std::vector<Drop> drops;
+  std::uint64_t num_dropped_sets = 0;
   Nanoseconds now{0};  // Latest that we were told.
 
   // Of the heads of all queues; the times hold if there is a head.
@@ -356,6 +353,7 @@ std::optional<DropReason> Synchroniser::State::reason_to_drop(const Set& set) co
 void Synchroniser::State::discard(const Set& set, DropReason reason) {
   for (std::size_t i = 0; i < set.tokens.size(); ++i)
     if (set.tokens[i]) drop(i, *set.tokens[i], reason);
+  ++num_dropped_sets;
   if (reason == DropReason::start_up) departed->reason_for_late = reason;
 }
 
@@ -421,6 +419,10 @@ std::optional<Nanoseconds> Synchroniser::deadline() const {
 
 std::vector<Synchroniser::Drop> Synchroniser::take_drops() {
   return std::exchange(state_->drops, {});
+}
+
+std::uint64_t Synchroniser::take_dropped_sets() {
+  return std::exchange(state_->num_dropped_sets, 0);
 }
 
 void Synchroniser::set_active(std::size_t sensor, bool active, Nanoseconds now) {
@@ -498,6 +500,7 @@ void Synchroniser::reset() {
   State fresh(state_->sensors.size(), state_->config, state_->max_pending);
   fresh.now = state_->now;
   fresh.drops = std::move(state_->drops);
+  fresh.num_dropped_sets = state_->num_dropped_sets;
   for (std::size_t i = 0; i < fresh.sensors.size(); ++i) {
     fresh.sensors[i].active = state_->sensors[i].active;
     fresh.sensors[i].sets_pace = state_->sensors[i].sets_pace;

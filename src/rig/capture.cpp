@@ -31,7 +31,7 @@ void Rig::State::adopt_sync() {
   MutexLock lock(mutex);
   if (!sync_changed) return;
   sync_changed = false;
-  synchroniser->set_config(resolved_sync());
+  synchroniser->set_config(resolved_sync(format.framerate));
 }
 
 Result<void> Rig::State::wait_and_capture(Nanoseconds deadline) {
@@ -240,8 +240,8 @@ void Rig::State::unwatch(std::size_t index) {
 }
 
 void Rig::State::drop(std::size_t index, DropReason reason, std::uint64_t count) {
-  drops.add(index, reason, count);
   MutexLock lock(mutex);
+  drops.add(index, reason, count);
   stats.sensors[index].drops[static_cast<std::size_t>(reason)] += count;
 }
 
@@ -250,16 +250,25 @@ void Rig::State::count_drops() {
     take_pending(dropped.token);
     drop(dropped.sensor, dropped.reason, 1);
   }
+  const std::uint64_t sets = synchroniser->take_dropped_sets();
+  if (sets == 0) return;
+  MutexLock lock(mutex);
+  stats.dropped_batches += sets;
 }
 
 void Rig::State::tell_drops(bool all) {
-  drops.tell(now(), all, [this](std::size_t sensor, DropReason reason, std::uint64_t count) {
-    emit({.kind = RigEvent::Kind::frames_dropped,
-          .sensor = sensor,
-          .reason = reason,
-          .count = count,
-          .error = {}});
-  });
+  std::vector<RigEvent> events;
+  {
+    MutexLock lock(mutex);
+    drops.tell(now(), all, [&](std::size_t sensor, DropReason reason, std::uint64_t count) {
+      events.push_back({.kind = RigEvent::Kind::frames_dropped,
+                        .sensor = sensor,
+                        .reason = reason,
+                        .count = count,
+                        .error = {}});
+    });
+  }
+  for (const RigEvent& event : events) emit(event);
 }
 
 void Rig::State::emit(const RigEvent& event) const {

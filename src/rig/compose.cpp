@@ -47,7 +47,7 @@ Result<std::optional<Batch>> Rig::State::compose(const Synchroniser::Set& set) {
   for (Frame& frame : batch.frames)
     if (frame.pixels) frame.pixels = SlotPool::with_ticket(std::move(frame.pixels), ticket);
   batch.number = next_batch_number++;
-  count_batch(batch, set.num_frames);
+  count_batch(batch, 1);
   return std::optional(std::move(batch));
 }
 
@@ -129,12 +129,6 @@ std::size_t Rig::State::arena_to_compact_into(const Batch& batch) const {
   return best;
 }
 
-bool Rig::State::any_lends() const {
-  return std::any_of(sensors.begin(), sensors.end(), [](const RigSensor& sensor) {
-    return sensor.stream.delivery == Delivery::lend;
-  });
-}
-
 Result<void> Rig::State::compact(Batch& batch) {
   // There is always one: allocate() keeps an arena to copy into for every batch that may be out.
   const std::size_t target = arena_to_compact_into(batch);
@@ -159,19 +153,26 @@ Result<void> Rig::State::compact(Batch& batch) {
   return {};
 }
 
-void Rig::State::count_batch(const Batch& batch, std::size_t num_fresh) {
+// Counts it as one that left; with `by` of -1 takes that back.
+void Rig::State::count_batch(const Batch& batch, std::int64_t by) {
+  const auto count = [by](std::uint64_t& counter, bool applies) {
+    if (applies) counter += static_cast<std::uint64_t>(by);
+  };
+  std::size_t num_fresh = 0;
   MutexLock lock(mutex);
-  ++stats.batches;
-  stats.incomplete += num_fresh < sensors.size();
-  stats.by_reference += !batch.contiguous();
-  stats.uniform += batch.uniform;
-  if (num_fresh > 1) stats.skew.add(batch.skew);
   for (std::size_t i = 0; i < sensors.size(); ++i) {
+    const FrameState state = batch.frames[i].state;
     RigStats::PerSensor& sensor = stats.sensors[i];
-    sensor.frames += batch.frames[i].state == FrameState::fresh;
-    sensor.repeated += batch.frames[i].state == FrameState::repeated;
-    sensor.missing += batch.frames[i].state == FrameState::missing;
+    count(sensor.frames, state == FrameState::fresh);
+    count(sensor.repeated, state == FrameState::repeated);
+    count(sensor.missing, state == FrameState::missing);
+    num_fresh += state == FrameState::fresh;
   }
+  count(stats.batches, true);
+  count(stats.incomplete, num_fresh < sensors.size());
+  count(stats.by_reference, !batch.contiguous());
+  count(stats.uniform, batch.uniform);
+  if (by > 0 && num_fresh > 1) stats.skew.add(batch.skew);
 }
 
 }  // namespace lockstep

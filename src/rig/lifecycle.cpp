@@ -15,7 +15,6 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t kMaxBatches = 64;
 // A driver needs one slot to fill and one to go on with; one more covers the time until a set has left, where that is a
 // frame period at most.
 constexpr std::size_t kMinDepth = 3;
@@ -40,6 +39,10 @@ Result<void> check_config(const RigConfig& config) {
     return Error{Errc::invalid_argument, 0,
                  "max-batches " + std::to_string(config.max_batches) + ", wanted 1 to " +
                      std::to_string(kMaxBatches)};
+  if (config.layout > BatchLayout::reference)
+    return Error{Errc::invalid_argument, 0,
+                 "layout number " + std::to_string(static_cast<unsigned>(config.layout)) +
+                     ", wanted one that is defined"};
   for (std::size_t i = 0; i < config.sensors.size(); ++i) {
     for (std::size_t j = 0; j < i && !config.sensors[i].device.empty(); ++j) {
       if (canonical_name(config.sensors[i]) != canonical_name(config.sensors[j])) continue;
@@ -61,11 +64,6 @@ std::string offers_text(const std::vector<RigSensor>& sensors) {
   return text;
 }
 
-Nanoseconds period_of(const Format& format) {
-  const std::uint64_t rate = std::max(format.framerate.numerator, 1u);
-  return Nanoseconds(std::uint64_t{1'000'000'000} * format.framerate.denominator / rate);
-}
-
 }  // namespace
 
 Result<void> check_grouping(const Grouping& grouping) {
@@ -75,21 +73,25 @@ Result<void> check_grouping(const Grouping& grouping) {
                  std::string(name) + " of " + std::to_string(value->count()) + " ns, wanted 0 to " +
                      std::to_string(kMaxWait.count())};
   };
+  if (grouping.on_missing > OnMissing::drop)
+    return Error{Errc::invalid_argument, 0,
+                 "on-missing number " + std::to_string(static_cast<unsigned>(grouping.on_missing)) +
+                     ", wanted one that is defined"};
   if (auto valid = check("sync-tolerance", grouping.tolerance); !valid) return valid;
   return check("max-wait", grouping.max_wait);
 }
 
-SyncConfig Rig::State::resolved_sync() const {
-  const Nanoseconds period = period_of(format);
+SyncConfig Rig::State::resolved_sync(const Fraction& framerate) const {
+  const Nanoseconds period = frame_period(framerate);
   return {grouping.tolerance.value_or(period / 2), grouping.max_wait.value_or(period),
           grouping.on_missing};
 }
 
 // How many frames of a sensor come while the first waits for its partners.
-std::size_t Rig::State::frames_during_wait() const {
+std::size_t Rig::State::frames_during_wait(const Fraction& framerate) const {
   MutexLock lock(mutex);
-  const Nanoseconds period = period_of(format);
-  const auto frames = (resolved_sync().max_wait + period - Nanoseconds(1)) / period;
+  const Nanoseconds period = frame_period(framerate);
+  const auto frames = (resolved_sync(framerate).max_wait + period - Nanoseconds(1)) / period;
   return std::clamp<std::size_t>(static_cast<std::size_t>(frames), 1, kMostWaiting);
 }
 
@@ -155,19 +157,37 @@ Result<std::vector<FormatOffer>> Rig::formats() const {
 }
 
 Result<void> Rig::configure(const Format& wanted) {
+  if (auto valid = check(wanted); !valid) return valid;
   State& state = *state_;
+  const bool was_set_up = state.pool != nullptr;
   state.stop_sensors();
+  if (auto ready = state.set_up(wanted); !ready) {
+    // Some sensors may have changed already.
+    if (!was_set_up || !state.set_up(state.format)) state.take_down();
+    return ready;
+  }
+  state.format = wanted;
+  {
+    MutexLock lock(state.mutex);
+    state.configured = wanted;
+  }
+  state.prepare_light();
+  return {};
+}
+
+// Sets the sensors and allocates the arenas.
+Result<void> Rig::State::set_up(const Format& wanted) {
   auto layout = default_layout(wanted.pixel_format, wanted.width, wanted.height);
   if (!layout) return layout.error();
-  state.format = wanted;
-  state.arena_layout = *layout;
-  const std::size_t num_waiting = state.frames_during_wait();
+  arena_layout = *layout;
+  const std::size_t num_waiting = frames_during_wait(wanted.framerate);
   std::size_t depth = kMinDepth - 1 + num_waiting;
   std::size_t slot_bytes = layout->size_bytes;
   bool layout_chosen = false;
-  for (RigSensor& sensor : state.sensors) {
+  bool any_lends = false;
+  for (RigSensor& sensor : sensors) {
     // The first that fills slots decides how they are laid out; the others are asked for the same.
-    auto stream = sensor.sensor->configure(wanted, state.arena_layout, state.memory->fd_kind());
+    auto stream = sensor.sensor->configure(wanted, arena_layout, memory->fd_kind());
     if (!stream) {
       Error error = std::move(stream).error();
       error.what = "set " + sensor.name + " to " + to_string(wanted) + ": " + error.what;
@@ -175,17 +195,23 @@ Result<void> Rig::configure(const Format& wanted) {
     }
     sensor.stream = *std::move(stream);
     slot_bytes = std::max({slot_bytes, sensor.stream.slot_bytes, sensor.stream.layout.size_bytes});
+    any_lends = any_lends || sensor.stream.delivery == Delivery::lend;
     if (sensor.stream.delivery != Delivery::fill) continue;
     depth = std::max(depth, sensor.stream.min_queued + num_waiting);
-    if (!layout_chosen) state.arena_layout = sensor.stream.layout;
+    if (!layout_chosen) arena_layout = sensor.stream.layout;
     layout_chosen = true;
   }
-  if (auto allocated = state.allocate(depth, slot_bytes); !allocated) return allocated.error();
-  state.prepare_light();
-  MutexLock lock(state.mutex);
-  for (std::size_t i = 0; i < state.sensors.size(); ++i)
-    state.stats.sensors[i].io = state.sensors[i].stream.io;
+  if (auto allocated = allocate(depth, slot_bytes); !allocated) return allocated;
+  MutexLock lock(mutex);
+  lends_any = any_lends;
+  for (std::size_t i = 0; i < sensors.size(); ++i) stats.sensors[i].io = sensors[i].stream.io;
   return {};
+}
+
+// Nothing of a set-up that failed stays.
+void Rig::State::take_down() {
+  for (RigSensor& sensor : sensors) sensor.sensor->stop();
+  release_arenas();
 }
 
 Result<void> Rig::State::allocate(std::size_t depth, std::size_t slot_bytes) {
@@ -251,10 +277,11 @@ Result<void> Rig::State::start_sensors() {
     for (const auto& sensor : stats.sensors)
       fresh.sensors.push_back({.name = sensor.name, .io = sensor.io});
     stats = std::move(fresh);
+    drops.reset(sensors.size());
     sync_changed = false;
-    synchroniser.emplace(sensors.size(), resolved_sync(), std::max<std::size_t>(pipe_depth - 1, 1));
+    synchroniser.emplace(sensors.size(), resolved_sync(format.framerate),
+                         std::max<std::size_t>(pipe_depth - 1, 1));
   }
-  drops.reset(sensors.size());
   next_batch_number = 0;
   keep_from = Nanoseconds::min();
   virtual_now.store(0);

@@ -90,9 +90,7 @@ void Rig::State::prepare_light() {
   {
     MutexLock lock(light_mutex);
     const std::uint32_t latest = settings ? settings->latest_revision() : 0;
-    const Nanoseconds period(std::uint64_t{1'000'000'000} * format.framerate.denominator /
-                             std::max(format.framerate.numerator, 1u));
-    settings.emplace(std::move(caps), period, latest);
+    settings.emplace(std::move(caps), frame_period(format.framerate), latest);
     light_changed = true;
     overrides.clear();
     // What a sensor can no longer be set to, in this format, is left out.
@@ -162,8 +160,7 @@ void Rig::State::decide(const Batch& batch) {
     report.latest_revision = settings->latest_revision();
     for (std::size_t i = 0; i < reports.size(); ++i) reports[i].wanted = settings->wanted()[i];
   }
-  report.frame_period = Nanoseconds(std::uint64_t{1'000'000'000} * format.framerate.denominator /
-                                    std::max(format.framerate.numerator, 1u));
+  report.frame_period = frame_period(format.framerate);
   for (std::size_t i = 0; i < reports.size(); ++i) {
     const Frame& frame = batch.frames[i];
     reports[i].caps = &caps[i];

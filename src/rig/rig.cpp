@@ -12,9 +12,40 @@
 #include <optional>
 #include <utility>
 
+#include "core/nanoseconds.h"
 #include "rig/state.h"
 
 namespace lockstep {
+
+const char* to_string(BatchLayout layout) {
+  switch (layout) {
+    case BatchLayout::automatic:
+      return "auto";
+    case BatchLayout::contiguous:
+      return "contiguous";
+    case BatchLayout::reference:
+      return "reference";
+  }
+  return "unknown";
+}
+
+const char* to_string(RigEvent::Kind kind) {
+  switch (kind) {
+    case RigEvent::Kind::sensor_lost:
+      return "sensor-lost";
+    case RigEvent::Kind::sensor_back:
+      return "sensor-back";
+    case RigEvent::Kind::frames_dropped:
+      return "frames-dropped";
+    case RigEvent::Kind::settings_refused:
+      return "settings-refused";
+    case RigEvent::Kind::no_settings:
+      return "no-settings";
+    case RigEvent::Kind::light_refused:
+      return "light-refused";
+  }
+  return "unknown";
+}
 
 Rig::Rig(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
@@ -30,7 +61,7 @@ Result<Batch> Rig::next_batch(Nanoseconds timeout) {
   State& state = *state_;
   if (!state.running)
     return Error{Errc::invalid_argument, 0, "next_batch() of a rig that was not started"};
-  const Nanoseconds deadline = monotonic_now() + timeout;
+  const Nanoseconds deadline = add_saturating(monotonic_now(), timeout);
   while (!state.interrupted.load()) {
     state.adopt_sync();
     state.adopt_light();
@@ -80,10 +111,15 @@ void Rig::flush(Nanoseconds keep_from) {
   state.feeder->refill();
 }
 
+void Rig::discard(Batch batch, DropReason reason) {
+  state_->count_batch(batch, -1);
+  state_->drop_batch(batch, reason);
+}
+
 void Rig::stop() { state_->stop_sensors(); }
 
 void Rig::report_departure(Nanoseconds ready_at) {
-  const Nanoseconds latency = now() - ready_at;
+  const Nanoseconds latency = subtract_saturating(now(), ready_at);
   MutexLock lock(state_->mutex);
   state_->stats.latency.add(latency);
 }
@@ -98,7 +134,7 @@ Result<void> Rig::set_grouping(const Grouping& grouping) {
 
 SyncConfig Rig::sync() const {
   MutexLock lock(state_->mutex);
-  return state_->resolved_sync();
+  return state_->resolved_sync(state_->configured.framerate);
 }
 
 Clock Rig::clock() const { return state_->clock; }
@@ -108,8 +144,9 @@ Nanoseconds Rig::now() const { return state_->now(); }
 bool Rig::uses_dmabufs() const { return state_->memory->fd_kind() == FdKind::dmabuf; }
 
 bool Rig::delivers_dmabufs() const {
-  return uses_dmabufs() &&
-         (state_->config.layout != BatchLayout::reference || !state_->any_lends());
+  if (!uses_dmabufs() || state_->config.layout != BatchLayout::reference) return uses_dmabufs();
+  MutexLock lock(state_->mutex);
+  return !state_->lends_any;
 }
 
 MemorySpace Rig::frame_space() const {
@@ -122,7 +159,10 @@ MemorySpace Rig::frame_space() const {
   return lent_there || put_there ? MemorySpace::cuda : MemorySpace::host;
 }
 
-const Format& Rig::format() const { return state_->format; }
+Format Rig::format() const {
+  MutexLock lock(state_->mutex);
+  return state_->configured;
+}
 
 std::size_t Rig::num_sensors() const { return state_->sensors.size(); }
 

@@ -51,15 +51,19 @@ inline constexpr std::uint32_t kNoticeKey = kWakeKey + 1;
 
 Result<void> check_grouping(const Grouping& grouping);
 
-/// What Rig hides. One thread captures; `interrupted`, `stats` and `sync` are for all.
+/// What Rig hides. One thread captures. For all threads are what stays as open_sensors() left it, and what a mutex guards
+/// or is atomic.
 struct Rig::State {
   explicit State(RigConfig rig_config) : config(std::move(rig_config)) {}
 
-  RigConfig config;  // its grouping is only the start, see `grouping`
+  // Constant from open_sensors() on; of each sensor its name, formats and lends_in.
+  const RigConfig config;  // its grouping is only the start, see `grouping`
   const MemoryBackend* memory = nullptr;
-  std::vector<RigSensor> sensors;
   Clock clock = Clock::monotonic;
-  Format format;
+  std::vector<std::string> names;  // of the sensors
+  std::vector<RigSensor> sensors;
+
+  Format format;  // that the sensors are set to
   Layout arena_layout;
   std::size_t pipe_depth = 0;
   bool running = false;
@@ -70,10 +74,8 @@ struct Rig::State {
   std::optional<Synchroniser> synchroniser;
   std::vector<PendingFrame> pending;  // by token
   std::vector<std::uint64_t> free_tokens;
-  DropCounter drops;
   std::uint64_t next_batch_number = 0;
   Nanoseconds keep_from = Nanoseconds::min();  // sets captured earlier are flushed
-  std::vector<std::string> names;              // of the sensors
   std::shared_ptr<LightAlgorithm> decider;     // null: nobody decides
   std::optional<Nanoseconds> light_told;       // when its last trouble was told
   std::atomic<std::int64_t> virtual_now{0};    // written by the capturing thread
@@ -83,7 +85,10 @@ struct Rig::State {
   std::atomic<bool> interrupted{false};
 
   mutable Mutex mutex;
+  Format configured LOCKSTEP_GUARDED_BY(mutex);       // `format`, for all threads
+  bool lends_any LOCKSTEP_GUARDED_BY(mutex) = false;  // whether a sensor lends its frames
   RigStats stats LOCKSTEP_GUARDED_BY(mutex);
+  DropCounter drops LOCKSTEP_GUARDED_BY(mutex);
   Grouping grouping LOCKSTEP_GUARDED_BY(mutex);
   bool sync_changed LOCKSTEP_GUARDED_BY(mutex) = false;  // the synchroniser does not know yet
 
@@ -95,8 +100,9 @@ struct Rig::State {
   std::vector<SettingsChange> asked
       LOCKSTEP_GUARDED_BY(light_mutex);  // of each sensor, overrides aside
 
-  /// What `grouping` says at the present frame rate.
-  SyncConfig resolved_sync() const LOCKSTEP_THREAD_ATTRIBUTE(requires_capability(mutex));
+  /// What `grouping` says at that frame rate.
+  SyncConfig resolved_sync(const Fraction& framerate) const
+      LOCKSTEP_THREAD_ATTRIBUTE(requires_capability(mutex));
 
   bool is_virtual() const { return clock == Clock::simulated; }
   Nanoseconds now() const {
@@ -106,7 +112,9 @@ struct Rig::State {
   // lifecycle.cpp
   Result<void> open_sensors();
   Result<void> add_to_epoll(int fd, std::uint32_t key);
-  std::size_t frames_during_wait() const;
+  std::size_t frames_during_wait(const Fraction& framerate) const;
+  Result<void> set_up(const Format& wanted);
+  void take_down();
   Result<void> allocate(std::size_t depth, std::size_t slot_bytes);
   void release_arenas();
   Result<void> start_sensors();
@@ -144,8 +152,7 @@ struct Rig::State {
   std::size_t arena_to_compact_into(const Batch& batch) const;
   Result<void> compact(Batch& batch);
   bool is_uniform(const Batch& batch) const;
-  bool any_lends() const;
-  void count_batch(const Batch& batch, std::size_t num_fresh);
+  void count_batch(const Batch& batch, std::int64_t by);
 
   // light.cpp: settings and who decides on them
   void prepare_light();

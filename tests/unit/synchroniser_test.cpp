@@ -441,6 +441,22 @@ TEST(Synchroniser, ResetKeepsWhoIsInactive) {
   EXPECT_EQ(bench.push_pop(0, ms(33)), "33 -");
 }
 
+TEST(Synchroniser, SetsThatDoNotLeaveAreCountedUntilTaken) {
+  Bench bench(2, {ms(10), ms(30), OnMissing::drop});
+  bench.push(0, ms(-33), ms(-33));  // Sensor 1 has not started.
+  bench.start();
+  EXPECT_EQ(bench.drops(), "start-up 0@-33");
+  EXPECT_EQ(bench.sync.take_dropped_sets(), 1u);
+  bench.push(0, ms(33), ms(33));
+  bench.push(1, ms(66), ms(66));
+  bench.sync.set_pace(1, false);
+  EXPECT_EQ(bench.pop(ms(96)), "nothing");
+  EXPECT_EQ(bench.drops(), "unmatched 0@33, surplus 1@66");
+  bench.sync.reset();
+  EXPECT_EQ(bench.sync.take_dropped_sets(), 2u);
+  EXPECT_EQ(bench.sync.take_dropped_sets(), 0u);
+}
+
 TEST(Synchroniser, DropsAreToldOnce) {
   Bench bench(1);
   bench.push(0, ms(0), ms(0));
