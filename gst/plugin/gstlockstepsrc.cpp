@@ -23,6 +23,14 @@
  * memory come so whatever `memory` says. Elements next to this one share its GstCudaContext, the
  * primary context. This takes a plugin built with gstreamer-cuda-1.0, 1.24 or newer.
  *
+ * A consumer that is slower than the sensors gets batches that have waited, max-batches of them at most, while
+ * new ones are dropped. A live view takes the newest instead:
+ * |[
+ * gst-launch-1.0 lockstepsrc num-buffers=60 leaky=downstream ! locksteptiler ! videoconvert ! queue leaky=downstream max-size-buffers=1 ! autovideosink
+ * ]|
+ * `sensors`, `num-sensors`, `memory`, `layout`, `max-batches` and `leaky` are fixed while the sensors are open, from
+ * READY on: a change is refused with a warning.
+ *
  * Element messages on the bus: `lockstep-sensor-lost` (sensor, name, text), `lockstep-sensor-back`
  * (sensor, name), `lockstep-frames-dropped` (sensor, name, reason, count; at most one a second for
  * each sensor and reason), `lockstep-settings-refused` and `lockstep-no-settings` (sensor, name,
@@ -70,20 +78,22 @@
 #include <gst/video/video.h>
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "gstlockstepbatchbuffer.h"
+#include "gstlockstepbatchsupply.h"
 #include "gstlockstepcaps.h"
-#include "gstlockstepclock.h"
 #include "gstlocksteperror.h"
 #include "gstlockstepevents.h"
 #include "gstlockstepgpu.h"
 #include "gstlockstephandles.h"
 #include "gstlocksteplightproperties.h"
 #include "gstlocksteplightsignal.h"
+#include "gstlocksteprunningtime.h"
 #include "gstlockstepsourcelight.h"
 #include "gstlockstepsrccaps.h"
 #include "gstlockstepsrcsettings.h"
@@ -95,6 +105,7 @@ GST_DEBUG_CATEGORY_STATIC(lockstep_src_debug);
 
 namespace {
 
+using lockstep::BatchSupply;
 using lockstep::BatchWrapper;
 using lockstep::Errc;
 using lockstep::Error;
@@ -105,23 +116,21 @@ using lockstep::Result;
 using lockstep::Rig;
 using lockstep::RigEvent;
 using lockstep::RigStats;
+using lockstep::RunningTime;
 using lockstep::SourceLight;
 
 struct State {
-  lockstep::SrcSettings settings;        // object lock
-  std::optional<SourceLight> light;      // constant; has its own locks
-  std::shared_ptr<Rig> rig;              // object lock
-  RigStats last_stats;                   // object lock; of the rig that was
-  LightStats last_light;                 // object lock; the same
-  std::optional<BatchWrapper> wrapper;   // streaming thread
-  std::optional<GstClockTime> last_pts;  // streaming thread; of the batch last passed on
-  GstClockTime period = 0;               // object lock; 0 until configured
-  guint max_batches = 0;                 // object lock; of the rig
-  std::atomic<bool> discard_old{false};  // frames captured before playing are not wanted
+  lockstep::SrcSettings settings;       // object lock
+  std::optional<SourceLight> light;     // constant; has its own locks
+  std::optional<BatchSupply> supply;    // the same
+  bool open = false;                    // object lock; what opens the rig is fixed
+  std::shared_ptr<Rig> rig;             // object lock
+  std::mutex regrouping;                // held while grouping is taken over; before the object lock
+  RigStats last_stats;                  // object lock; of the rig that was
+  LightStats last_light;                // object lock; the same
+  std::optional<BatchWrapper> wrapper;  // streaming thread
+  GstClockTime period = 0;              // object lock; 0 until configured
 };
-
-// How long one wait for a batch lasts at most; only bounds how long a wait with no sensor left goes unnoticed.
-constexpr Nanoseconds kPatience = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -147,11 +156,28 @@ std::shared_ptr<Rig> rig_of(GstLockstepSrc* self) {
   return rig;
 }
 
+lockstep::Leaky leaky_of(GstLockstepSrc* self) {
+  GST_OBJECT_LOCK(self);
+  const lockstep::Leaky leaky = self->state->settings.leaky;
+  GST_OBJECT_UNLOCK(self);
+  return leaky;
+}
+
 bool is_virtual(const Rig& rig) { return rig.clock() == lockstep::Clock::simulated; }
+
+void log_event(GstLockstepSrc* self, const RigEvent& event) {
+  if (event.kind == RigEvent::Kind::frames_dropped)
+    GST_INFO_OBJECT(self, "sensor %zu: %" G_GUINT64_FORMAT " frames dropped, %s", event.sensor,
+                    guint64{event.count}, to_string(event.reason));
+  else
+    GST_INFO_OBJECT(self, "sensor %zu: %s: %s", event.sensor, to_string(event.kind),
+                    event.error.what.c_str());
+}
 
 // Opens the sensors; whether they can be had at all is known from here on.
 bool open_rig(GstLockstepSrc* self) {
   GST_OBJECT_LOCK(self);
+  self->state->open = true;
   const lockstep::SrcSettings settings = self->state->settings;
   GST_OBJECT_UNLOCK(self);
   auto config = settings.rig_config();
@@ -164,6 +190,7 @@ bool open_rig(GstLockstepSrc* self) {
   std::vector<std::string> names;
   for (const auto& spec : config->sensors) names.push_back(to_string(spec));
   config->on_event = [self, names = std::move(names)](const RigEvent& event) {
+    log_event(self, event);
     lockstep::post_event(GST_ELEMENT(self), names[event.sensor], event);
   };
   auto rig = Rig::open(*std::move(config));
@@ -182,9 +209,10 @@ bool open_rig(GstLockstepSrc* self) {
   if (auto gpu = lockstep::gpu_of(settings, rig->get()))
     lockstep::announce_cuda_context(GST_ELEMENT(self), *gpu);
   gst_base_src_set_live(GST_BASE_SRC(self), !is_virtual(**rig));
+  GST_INFO_OBJECT(self, "opened %zu sensors, memory %s, %s clock", (*rig)->num_sensors(),
+                  settings.memory.c_str(), to_string((*rig)->clock()));
   GST_OBJECT_LOCK(self);
   self->state->rig = *std::move(rig);
-  self->state->max_batches = settings.max_batches;
   self->state->period = 0;
   GST_OBJECT_UNLOCK(self);
   return true;
@@ -192,13 +220,17 @@ bool open_rig(GstLockstepSrc* self) {
 
 void close_rig(GstLockstepSrc* self) {
   auto rig = rig_of(self);
-  if (!rig) return;
-  const RigStats stats = rig->stats();
-  LightStats light = self->state->light->stats(*rig);
+  RigStats stats;
+  LightStats light;
+  if (rig) {
+    stats = rig->stats();
+    light = self->state->light->stats(*rig);
+  }
   GST_OBJECT_LOCK(self);
-  self->state->last_stats = stats;
+  self->state->last_stats = std::move(stats);
   self->state->last_light = std::move(light);
   self->state->rig.reset();
+  self->state->open = false;
   GST_OBJECT_UNLOCK(self);
 }
 
@@ -226,6 +258,8 @@ gboolean set_caps(GstBaseSrc* base, GstCaps* caps) {
   auto rig = rig_of(self);
   auto info = lockstep::parse_batch_caps(caps);
   if (!rig || !info) return FALSE;
+  self->state->supply->end();
+  self->state->wrapper.reset();
   Result<void> ready = rig->configure(info->format());
   if (ready && info->memory == FrameMemory::dmabuf && !rig->delivers_dmabufs())
     ready =
@@ -236,6 +270,7 @@ gboolean set_caps(GstBaseSrc* base, GstCaps* caps) {
     self->state->light->begin(rig);
     ready = rig->start();
   }
+  if (ready) ready = self->state->supply->begin(rig, leaky_of(self));
   if (!ready) {
     lockstep::post_error(GST_ELEMENT(self), ready.error());
     return FALSE;
@@ -244,83 +279,70 @@ gboolean set_caps(GstBaseSrc* base, GstCaps* caps) {
   self->state->period = gst_util_uint64_scale_int(GST_SECOND, GST_VIDEO_INFO_FPS_D(&info->frame),
                                                   std::max(GST_VIDEO_INFO_FPS_N(&info->frame), 1));
   GST_OBJECT_UNLOCK(self);
+  GST_INFO_OBJECT(self, "streams %" GST_PTR_FORMAT, caps);
+  for (const auto& sensor : rig->stats().sensors)
+    GST_DEBUG_OBJECT(self, "%s: %s", sensor.name.c_str(), sensor.io.c_str());
   self->state->wrapper.emplace(*info);
-  self->state->discard_old = true;
   gst_element_post_message(GST_ELEMENT(self), gst_message_new_latency(GST_OBJECT(self)));
   return TRUE;
 }
 
-// What turns a capture time into running time. On a virtual clock they are the same.
-GstClockTimeDiff running_time_offset(GstLockstepSrc* self, const Rig& rig) {
-  if (is_virtual(rig)) return 0;
-  return -lockstep::monotonic_minus_running(GST_ELEMENT(self)).value_or(rig.now()).count();
-}
-
 GstClockTime running_time(GstLockstepSrc* self, Nanoseconds captured) {
   auto rig = rig_of(self);
-  const GstClockTimeDiff offset = rig ? running_time_offset(self, *rig) : 0;
+  const GstClockTimeDiff offset = rig ? RunningTime::offset(GST_ELEMENT(self), *rig) : 0;
   return static_cast<GstClockTime>(std::max<gint64>(captured.count() + offset, 0));
-}
-
-// The capture time from which on frames are wanted: the later of where running time begins or goes on after a pause,
-// and what was passed on last, which a batch under way at the moment of the pause carries beyond that moment.
-Nanoseconds wanted_from(GstLockstepSrc* self, const Rig& rig) {
-  const GstClockTimeDiff offset = running_time_offset(self, rig);
-  const GstClockTime paused_at = gst_element_get_start_time(GST_ELEMENT(self));
-  auto from = GST_CLOCK_TIME_IS_VALID(paused_at) ? static_cast<gint64>(paused_at) : 0;
-  if (self->state->last_pts) {
-    const auto next = static_cast<gint64>(*self->state->last_pts) + 1;
-    // One in the future is of a running time that has begun anew since.
-    if (next <= rig.now().count() + offset) from = std::max(from, next);
-  }
-  return Nanoseconds(from - offset);
 }
 
 GstFlowReturn create(GstPushSrc* push, GstBuffer** buffer) {
   auto* self = GST_LOCKSTEP_SRC(push);
   auto rig = rig_of(self);
   if (!rig || !self->state->wrapper) return GST_FLOW_NOT_NEGOTIATED;
-  if (self->state->discard_old.exchange(false) && !is_virtual(*rig))
-    rig->flush(wanted_from(self, *rig));
-  Result<lockstep::Batch> batch = rig->next_batch(kPatience);
-  while (!batch && batch.error().code == Errc::timed_out) batch = rig->next_batch(kPatience);
-  if (!batch) {
-    if (batch.error().code == Errc::interrupted) return GST_FLOW_FLUSHING;
-    lockstep::post_error(GST_ELEMENT(self), batch.error());
+  auto taken = self->state->supply->take();
+  if (!taken) {
+    if (taken.error().code == Errc::interrupted) return GST_FLOW_FLUSHING;
+    lockstep::post_error(GST_ELEMENT(self), taken.error());
     return GST_FLOW_ERROR;
   }
-  const Nanoseconds ready_at = batch->ready_at;
+  const Nanoseconds ready_at = taken->batch.ready_at;
   GST_OBJECT_LOCK(self);
   const GstClockTime period = self->state->period;
   GST_OBJECT_UNLOCK(self);
-  auto wrapped =
-      self->state->wrapper->wrap(*std::move(batch), {running_time_offset(self, *rig), period});
+  auto wrapped = self->state->wrapper->wrap(std::move(taken->batch), {taken->offset, period});
   if (!wrapped) {
     lockstep::post_error(GST_ELEMENT(self), wrapped.error());
     return GST_FLOW_ERROR;
   }
   *buffer = wrapped->release();
-  self->state->last_pts = GST_BUFFER_PTS(*buffer);
+  GST_LOG_OBJECT(self, "passes on batch %" G_GUINT64_FORMAT ", PTS %" GST_TIME_FORMAT,
+                 GST_BUFFER_OFFSET(*buffer), GST_TIME_ARGS(GST_BUFFER_PTS(*buffer)));
+  self->state->supply->passed_on(GST_BUFFER_PTS(*buffer));
   rig->report_departure(ready_at);
   return GST_FLOW_OK;
 }
 
 gboolean unlock(GstBaseSrc* base) {
-  if (auto rig = rig_of(GST_LOCKSTEP_SRC(base))) rig->interrupt();
+  GST_LOCKSTEP_SRC(base)->state->supply->interrupt();
   return TRUE;
 }
 
 gboolean unlock_stop(GstBaseSrc* base) {
-  if (auto rig = rig_of(GST_LOCKSTEP_SRC(base))) rig->resume();
+  GST_LOCKSTEP_SRC(base)->state->supply->resume();
   return TRUE;
 }
 
 gboolean stop(GstBaseSrc* base) {
   auto* self = GST_LOCKSTEP_SRC(base);
   self->state->light->end();
-  if (auto rig = rig_of(self)) rig->stop();
+  self->state->supply->end();
+  if (auto rig = rig_of(self)) {
+    rig->stop();
+    const RigStats stats = rig->stats();
+    GST_INFO_OBJECT(self,
+                    "stopped after %" G_GUINT64_FORMAT " batches, %" G_GUINT64_FORMAT " dropped",
+                    guint64{stats.batches}, guint64{stats.dropped_batches});
+  }
   self->state->wrapper.reset();
-  self->state->last_pts.reset();
+  self->state->supply->reset();
   GST_OBJECT_LOCK(self);
   self->state->period = 0;
   GST_OBJECT_UNLOCK(self);
@@ -334,7 +356,7 @@ gboolean is_seekable(GstBaseSrc*) { return FALSE; }
 gboolean answer_latency(GstLockstepSrc* self, const Rig& rig, GstQuery* query) {
   GST_OBJECT_LOCK(self);
   const GstClockTime period = self->state->period;
-  const guint max_batches = self->state->max_batches;
+  const guint max_batches = self->state->settings.max_batches;
   GST_OBJECT_UNLOCK(self);
   if (period == 0) return FALSE;
   const GstClockTime min = period + static_cast<GstClockTime>(rig.sync().max_wait.count());
@@ -363,9 +385,11 @@ gboolean query(GstBaseSrc* base, GstQuery* query) {
 
 GstStateChangeReturn change_state(GstElement* element, GstStateChange transition) {
   auto* self = GST_LOCKSTEP_SRC(element);
-  if (transition == GST_STATE_CHANGE_NULL_TO_READY && !open_rig(self))
+  if (transition == GST_STATE_CHANGE_NULL_TO_READY && !open_rig(self)) {
+    close_rig(self);
     return GST_STATE_CHANGE_FAILURE;
-  if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING) self->state->discard_old = true;
+  }
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING) self->state->supply->play();
   const GstStateChangeReturn changed =
       GST_ELEMENT_CLASS(gst_lockstep_src_parent_class)->change_state(element, transition);
   if (transition == GST_STATE_CHANGE_READY_TO_NULL ||
@@ -374,32 +398,44 @@ GstStateChangeReturn change_state(GstElement* element, GstStateChange transition
   return changed;
 }
 
-// Takes changed grouping over while running; what cannot be taken is refused with a warning and not kept.
-void regroup(GstLockstepSrc* self, const lockstep::SrcSettings& before) {
-  GST_OBJECT_LOCK(self);
-  const lockstep::Grouping grouping = self->state->settings.grouping();
-  GST_OBJECT_UNLOCK(self);
-  auto rig = rig_of(self);
-  if (!rig) return;
-  if (auto taken = rig->set_grouping(grouping); !taken) {
+// Changes grouping, while running too. What the rig refuses is never a property's value, so that nothing has to be
+// undone; one thread at a time, so that the rig has in the end what the properties say.
+void regroup(GstLockstepSrc* self, guint id, const GValue* value) {
+  Result<void> taken;
+  std::shared_ptr<Rig> rig;
+  {
+    std::lock_guard regrouping(self->state->regrouping);
     GST_OBJECT_LOCK(self);
-    self->state->settings = before;
+    lockstep::SrcSettings wanted = self->state->settings;
+    rig = self->state->rig;
     GST_OBJECT_UNLOCK(self);
-    lockstep::post_warning(GST_ELEMENT(self), taken.error());
-    return;
+    lockstep::set_src_property(wanted, id, value);
+    if (rig) taken = rig->set_grouping(wanted.grouping());
+    GST_OBJECT_LOCK(self);
+    if (taken) lockstep::set_src_property(self->state->settings, id, value);
+    GST_OBJECT_UNLOCK(self);
   }
-  gst_element_post_message(GST_ELEMENT(self), gst_message_new_latency(GST_OBJECT(self)));
+  if (!taken)
+    lockstep::post_warning(GST_ELEMENT(self), taken.error());
+  else if (rig)
+    gst_element_post_message(GST_ELEMENT(self), gst_message_new_latency(GST_OBJECT(self)));
 }
 
 void set_property(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
   auto* self = GST_LOCKSTEP_SRC(object);
   if (lockstep::is_light_property(id)) return self->state->light->set_property(id, value);
+  if (lockstep::is_grouping_property(id)) return regroup(self, id, value);
   GST_OBJECT_LOCK(self);
-  const lockstep::SrcSettings before = self->state->settings;
-  const bool known = lockstep::set_src_property(self->state->settings, id, value);
+  const bool open = self->state->open;
+  const bool known = open || lockstep::set_src_property(self->state->settings, id, value);
   GST_OBJECT_UNLOCK(self);
   if (!known) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
-  if (lockstep::is_grouping_property(id)) regroup(self, before);
+  if (!open) return;
+  lockstep::post_warning(
+      GST_ELEMENT(self),
+      Error{Errc::invalid_argument, 0,
+            std::string("set ") + spec->name +
+                " while the sensors are open, the old value holds; set it in the state NULL"});
 }
 
 lockstep::StructurePtr stats_of(GstLockstepSrc* self) {
@@ -523,6 +559,7 @@ static void gst_lockstep_src_class_init(GstLockstepSrcClass* klass) {
 
 static void gst_lockstep_src_init(GstLockstepSrc* self) {
   self->state = new State;
+  self->state->supply.emplace(GST_BASE_SRC(self));
   self->state->light.emplace(
       SourceLight::Source{GST_ELEMENT(self), light_signal,
                           [self](Nanoseconds captured) { return running_time(self, captured); },

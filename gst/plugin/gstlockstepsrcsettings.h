@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "gstlockstepbatchsupply.h"
 #include "lockstep/rig.h"
 
 namespace lockstep {
@@ -16,10 +17,11 @@ struct SrcSettings {
   std::optional<guint> num_sensors;  ///< Nothing: as many as `sensors` names.
   std::string memory = "memfd";
   BatchLayout layout = BatchLayout::automatic;
-  guint64 tolerance = GST_CLOCK_TIME_NONE;  ///< NONE: see Grouping.
-  guint64 max_wait = GST_CLOCK_TIME_NONE;   ///< NONE: see Grouping.
+  gint64 tolerance = -1;  ///< -1: see Grouping. \units ns
+  gint64 max_wait = -1;   ///< -1: see Grouping. \units ns
   OnMissing on_missing = OnMissing::partial;
   guint max_batches = 4;
+  Leaky leaky = Leaky::no;
 
   guint effective_num_sensors() const;
   Grouping grouping() const;
@@ -32,7 +34,7 @@ void install_src_properties(GObjectClass* object_class);
 /// Whether `id` was one of them and `value` could be read into `settings`.
 bool set_src_property(SrcSettings& settings, guint id, const GValue* value);
 bool get_src_property(const SrcSettings& settings, guint id, GValue* value);
-/// Whether a change of it takes effect while running.
+/// Whether it may change while the sensors are open, and takes effect at once.
 bool is_grouping_property(guint id);
 
 /// Ids of the properties; `stats` is the element's own to answer.
@@ -45,6 +47,7 @@ enum SrcProperty : guint {
   PROP_MAX_WAIT,
   PROP_ON_MISSING,
   PROP_MAX_BATCHES,
+  PROP_LEAKY,
   PROP_STATS,
 };
 

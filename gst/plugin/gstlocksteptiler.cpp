@@ -250,6 +250,7 @@ gboolean set_caps(GstBaseTransform* base, GstCaps* sink_caps, GstCaps* src_caps)
   State& state = state_of(base);
   state.batch = lockstep::parse_batch_caps(sink_caps);
   if (!state.batch || !gst_video_info_from_caps(&state.mosaic, src_caps)) return FALSE;
+  GST_INFO_OBJECT(base, "draws %" GST_PTR_FORMAT " as %" GST_PTR_FORMAT, sink_caps, src_caps);
   return configure(base);
 }
 
@@ -336,6 +337,7 @@ GstFlowReturn transform(GstBaseTransform* base, GstBuffer* in, GstBuffer* out) {
     lockstep::post_error(GST_ELEMENT(base), painted.error());
     return GST_FLOW_ERROR;
   }
+  GST_LOG_OBJECT(base, "drew batch %" G_GUINT64_FORMAT, batch->batch_number);
   return GST_FLOW_OK;
 }
 
