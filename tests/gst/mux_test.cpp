@@ -238,6 +238,7 @@ TEST(MuxOnMissing, DecidesWhatBecomesOfABatchAndChangesWhileRunning) {
   EXPECT_EQ(bench.pull(), "0:6 1:6");
   const Stats stats = bench.stats();
   EXPECT_EQ(stats.drops(0, "unmatched"), 1u);
+  EXPECT_EQ(stats.of("dropped-batches"), 1u);
   EXPECT_EQ(stats.of(1, "repeated"), 1u);
   EXPECT_EQ(stats.of(1, "missing"), 1u);
 }

@@ -101,6 +101,9 @@ class Collator {
   /// The same without looking at the other pads' drops, for when a frame of this one came.
   std::vector<MuxNotice> take_notices(MuxInput& input, Nanoseconds now);
 
+  /// Whole sets that did not leave, since the last call.
+  std::uint64_t take_dropped_sets() { return synchroniser_.take_dropped_sets(); }
+
   /// How many slots a set will have, and which one the pad's frames will be in.
   std::size_t num_slots() const;
   std::size_t slot_of(const MuxInput& input) const;

@@ -332,6 +332,7 @@ RigStats stats_of(State& state) {
   stats.batches = state.counts.batches;
   stats.incomplete = state.counts.incomplete;
   stats.by_reference = state.counts.by_reference;
+  state.counts.dropped += state.collator.take_dropped_sets();
   stats.dropped_batches = state.counts.dropped;
   stats.skew = state.counts.skew;
   stats.latency = state.counts.latency;
