@@ -45,9 +45,10 @@ const Shown& shown(Setting setting) { return kShown[static_cast<std::size_t>(set
 
 GParamFlags at_any_time() { return writable(GParamFlags(GST_PARAM_MUTABLE_PLAYING)); }
 
-// Values out of range are refused with a message on the bus, not by GObject, hence no limits here.
-GParamSpec* number_spec(const char* name, const char* nick, const char* blurb, double value) {
-  return g_param_spec_double(name, nick, blurb, -G_MAXDOUBLE, G_MAXDOUBLE, value, at_any_time());
+// What the sensors at hand can do is known later: what is beyond that is refused with a message on the bus.
+GParamSpec* number_spec(const char* name, const char* nick, const char* blurb, double min,
+                        double max, double value) {
+  return g_param_spec_double(name, nick, blurb, min, max, value, at_any_time());
 }
 
 Antiflicker antiflicker_of(gint value) {
@@ -77,21 +78,19 @@ void install_how(GObjectClass* object_class) {
   g_object_class_install_property(
       object_class, PROP_LIGHT_TARGET,
       number_spec("light-target", "Light target",
-                  "Linear brightness that automatic modes aim at, as a share of full scale, 0.01 "
-                  "to 0.9",
-                  usual.target));
+                  "Linear brightness that automatic modes aim at, as a share of full scale", 0.01,
+                  0.9, usual.target));
   g_object_class_install_property(
       object_class, PROP_MAX_EXPOSURE,
       g_param_spec_uint64("max-exposure", "Longest exposure",
                           "Longest exposure of automatic modes, in ns: beyond it they use gain "
                           "(0: as long as the frame duration allows)",
-                          0, G_MAXUINT64, 0, at_any_time()));
+                          0, G_MAXINT64, 0, at_any_time()));
   g_object_class_install_property(
       object_class, PROP_MAX_GAIN,
       number_spec("max-gain", "Most gain",
-                  "Most of analogue times digital gain that automatic modes use, a factor of 1 or "
-                  "more",
-                  usual.max_gain));
+                  "Most of analogue times digital gain that automatic modes use, a factor", 1,
+                  G_MAXDOUBLE, usual.max_gain));
   g_object_class_install_property(
       object_class, PROP_ANTIFLICKER,
       g_param_spec_enum("antiflicker", "Antiflicker",
@@ -107,7 +106,7 @@ void install_how(GObjectClass* object_class) {
       object_class, PROP_LIGHT_LEADER,
       g_param_spec_uint("light-leader", "Light leader",
                         "The sensor that the others follow with light-mode=follow, counted from 0",
-                        0, G_MAXUINT, 0, at_any_time()));
+                        0, kMaxSensors - 1, 0, at_any_time()));
 }
 
 void install_metering(GObjectClass* object_class) {
@@ -124,8 +123,8 @@ void install_metering(GObjectClass* object_class) {
           "or more, stretched over the picture, such as <<1.0,1.0>,<3.0,3.0>> (empty: as "
           "`metering` says)",
           gst_param_spec_array("row", "Row", "Weights from left to right",
-                               g_param_spec_double("weight", "Weight", "How much a part counts",
-                                                   -G_MAXDOUBLE, G_MAXDOUBLE, 1, at_any_time()),
+                               g_param_spec_double("weight", "Weight", "How much a part counts", 0,
+                                                   G_MAXFLOAT, 1, at_any_time()),
                                at_any_time()),
           at_any_time()));
   g_object_class_install_property(
@@ -159,9 +158,8 @@ void install_settings_properties(GObjectClass* object_class, const char* of_what
     g_object_class_install_property(
         object_class, id,
         its.is_time
-            ? g_param_spec_uint64(its.name, its.nick, blurb.c_str(), 0, G_MAXUINT64, 0, flags)
-            : g_param_spec_double(its.name, its.nick, blurb.c_str(), -G_MAXDOUBLE, G_MAXDOUBLE, 0,
-                                  flags));
+            ? g_param_spec_uint64(its.name, its.nick, blurb.c_str(), 0, G_MAXINT64 / 2, 0, flags)
+            : g_param_spec_double(its.name, its.nick, blurb.c_str(), 0, G_MAXDOUBLE, 0, flags));
   }
 }
 

@@ -102,9 +102,8 @@ static void gst_lockstep_sensor_class_init(GstLockstepSensorClass* klass) {
       object_class, "of this sensor, whatever is asked of the others", "as the others");
   g_object_class_install_property(
       object_class, PROP_WEIGHT,
-      g_param_spec_double("weight", "Weight",
-                          "How much this sensor counts with light-mode=shared, 0 or more",
-                          -G_MAXDOUBLE, G_MAXDOUBLE, 1,
+      g_param_spec_double("weight", "Weight", "How much this sensor counts with light-mode=shared",
+                          0, G_MAXDOUBLE, 1,
                           lockstep::writable(GParamFlags(GST_PARAM_MUTABLE_PLAYING))));
   g_object_class_install_property(
       object_class, PROP_SPEC,
