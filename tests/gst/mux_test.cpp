@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // lockstepmux: which frames make a batch, when it leaves, and what it says.
 #include <gmock/gmock.h>
+#include <gst/base/gstaggregator.h>
 #include <gst/video/video.h>
 #include <gtest/gtest.h>
 
@@ -111,6 +112,21 @@ TEST(Mux, SegmentsArePutToOneTime) {
   EXPECT_EQ(GST_BUFFER_PTS(batch.get()), time);
   for (guint slot = 0; slot < 3; ++slot)
     EXPECT_EQ(GST_BUFFER_PTS(meta_of(batch)->frames[slot].buffer), time);
+}
+
+TEST(Mux, StartTimeCannotBeSetSinceItWouldChangeNothing) {
+  MuxBench bench({0});
+  for (const char* name : {"start-time", "start-time-selection"}) {
+    const GParamSpec* spec =
+        g_object_class_find_property(G_OBJECT_GET_CLASS(bench.element()), name);
+    ASSERT_TRUE(spec);
+    EXPECT_EQ(spec->flags & G_PARAM_WRITABLE, 0) << name;
+  }
+  GstAggregatorStartTimeSelection selection{};
+  guint64 time = 0;
+  g_object_get(bench.element(), "start-time-selection", &selection, "start-time", &time, nullptr);
+  EXPECT_EQ(selection, GST_AGGREGATOR_START_TIME_SELECTION_FIRST);
+  EXPECT_EQ(time, GST_CLOCK_TIME_NONE);
 }
 
 TEST(Mux, FrameOutsideItsSegmentIsClipped) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "gstlockstepmuxsettings.h"
 
+#include <gst/base/gstaggregator.h>
+
 #include "gstlockstepenums.h"
 
 namespace lockstep {
@@ -87,6 +89,22 @@ void install_queue_properties(GObjectClass* klass, GParamFlags playing) {
                           "slowest", playing));
 }
 
+// GstAggregator has them for elements that make up when their output begins; here batches begin with their frames.
+void make_start_time_read_only(GObjectClass* klass) {
+  const auto flags = GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+  g_object_class_install_property(
+      klass, MUX_PROP_START_TIME,
+      g_param_spec_uint64("start-time", "Start time",
+                          "Never set: the first batch has the time of its frames", 0, G_MAXUINT64,
+                          GST_CLOCK_TIME_NONE, flags));
+  g_object_class_install_property(
+      klass, MUX_PROP_START_TIME_SELECTION,
+      g_param_spec_enum("start-time-selection", "Start time selection",
+                        "Always first: the first batch has the time of its frames",
+                        g_object_class_find_property(klass, "start-time-selection")->value_type,
+                        GST_AGGREGATOR_START_TIME_SELECTION_FIRST, flags));
+}
+
 }  // namespace
 
 MuxSettings& MuxSettings::operator=(const MuxSettings& other) {
@@ -109,6 +127,7 @@ void install_mux_properties(GObjectClass* klass) {
   const GParamFlags ready = writable(static_cast<GParamFlags>(GST_PARAM_MUTABLE_READY));
   install_sync_properties(klass, playing);
   install_queue_properties(klass, playing);
+  make_start_time_read_only(klass);
   g_object_class_install_property(
       klass, MUX_PROP_MEMORY,
       g_param_spec_string("memory", "Memory",
@@ -198,6 +217,12 @@ bool get_mux_property(const MuxSettings& settings, guint id, GValue* value) {
       return true;
     case MUX_PROP_LAYOUT:
       g_value_set_enum(value, static_cast<int>(settings.layout));
+      return true;
+    case MUX_PROP_START_TIME:
+      g_value_set_uint64(value, GST_CLOCK_TIME_NONE);
+      return true;
+    case MUX_PROP_START_TIME_SELECTION:
+      g_value_set_enum(value, GST_AGGREGATOR_START_TIME_SELECTION_FIRST);
       return true;
     default:
       return false;

@@ -62,6 +62,8 @@ enum MuxProperty : guint {
   MUX_PROP_MEMORY,
   MUX_PROP_LAYOUT,
   MUX_PROP_STATS,
+  MUX_PROP_START_TIME,
+  MUX_PROP_START_TIME_SELECTION,
 };
 
 }  // namespace lockstep
