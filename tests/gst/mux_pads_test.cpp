@@ -339,6 +339,16 @@ TEST(MuxCaps, AreThoseOfAFrameAndASize) {
   EXPECT_TRUE(gst_caps_is_equal(caps.get(), wanted.get())) << bench.caps();
 }
 
+TEST(MuxCaps, WithoutAFramerateHaveAnUnknownOne) {
+  const std::string caps = "video/x-raw, format=NV12, width=60, height=34";
+  MuxBench bench({}, kWaitForEver);
+  bench.add(0, caps);
+  bench.add(1, caps);
+  bench.push_all({0, 1}, 0);
+  EXPECT_EQ(bench.pull(), "0:0 1:0");
+  EXPECT_THAT(bench.caps(), HasSubstr("framerate=(fraction)0/1"));
+}
+
 TEST(MuxCaps, OfSeveralKindsSayWhatEachSlotHolds) {
   MuxBench bench({}, kWaitForEver);
   bench.add(0, small_caps("30/1", "NV12", 60, 34));

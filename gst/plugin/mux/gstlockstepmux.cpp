@@ -130,7 +130,8 @@ gboolean sink_query(GstAggregator* aggregator, GstAggregatorPad* pad, GstQuery* 
       GstCaps* caps = nullptr;
       gst_query_parse_accept_caps(query, &caps);
       CapsPtr templates(gst_pad_get_pad_template_caps(GST_PAD(pad)));
-      gst_query_set_accept_caps_result(query, gst_caps_is_subset(caps, templates.get()));
+      // Not a subset: caps need not say what the frame rate is.
+      gst_query_set_accept_caps_result(query, gst_caps_can_intersect(caps, templates.get()));
       return TRUE;
     }
     case GST_QUERY_CONTEXT:

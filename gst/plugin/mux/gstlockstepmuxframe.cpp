@@ -73,6 +73,9 @@ std::string FrameKind::text() const {
 
 Result<std::shared_ptr<const FrameKind>> read_kind(GstCaps* caps) {
   auto kind = std::make_shared<FrameKind>();
+  kind->caps.reset(gst_caps_copy(caps));
+  if (!gst_structure_has_field(gst_caps_get_structure(caps, 0), "framerate"))
+    gst_caps_set_simple(kind->caps.get(), "framerate", GST_TYPE_FRACTION, 0, 1, nullptr);
   GstVideoInfo& info = kind->info;
   if (!gst_video_info_from_caps(&info, caps))
     return unlike(caps, "no raw video; put a decoder and videoconvert before it");
@@ -85,7 +88,6 @@ Result<std::shared_ptr<const FrameKind>> read_kind(GstCaps* caps) {
   auto layout = default_layout(*format, static_cast<std::uint32_t>(GST_VIDEO_INFO_WIDTH(&info)),
                                static_cast<std::uint32_t>(GST_VIDEO_INFO_HEIGHT(&info)));
   if (!layout) return unlike(caps, layout.error().what + "; put videoscale before it");
-  kind->caps.reset(gst_caps_ref(caps));
   kind->pixel_format = *format;
   kind->layout = *layout;
   kind->memory = frame_memory(gst_caps_get_features(caps, 0));

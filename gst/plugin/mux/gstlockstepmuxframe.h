@@ -26,7 +26,7 @@ struct FrameKind {
   std::string text() const;
 };
 
-/// Reads fixed caps of a pad.
+/// Reads fixed caps of a pad; without a framerate they mean 0/1.
 ///
 /// \errors  not_supported  they cannot be batched; the text says what they are and which element
 ///                         changes them.
