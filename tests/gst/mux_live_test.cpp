@@ -60,6 +60,53 @@ TEST(MuxLive, GroupsByRunningTimeOfTheClock) {
   }
 }
 
+BufferPtr without_pts(const MuxBench& bench, guint pad, guint number) {
+  return bench.frame(pad, number, GST_CLOCK_TIME_NONE);
+}
+
+TEST(MuxLive, FramesWithoutPtsHaveTheRunningTimeOfTheirArrival) {
+  MuxBench bench({0, 1}, "sync-mode=arrival", kLive);
+  GstClockTime last = 0;
+  for (guint number : {0u, 1u, 2u}) {
+    const GstClockTime before = bench.now();
+    for (guint pad : {0u, 1u}) bench.push(pad, without_pts(bench, pad, number));
+    const GstClockTime after = bench.now();
+    const BufferPtr batch = bench.pull_batch();
+    EXPECT_EQ(text_of(batch.get()), text_of_all(2, number));
+    EXPECT_GT(GST_BUFFER_PTS(batch.get()), last);
+    last = GST_BUFFER_PTS(batch.get());
+    for (guint slot : {0u, 1u}) {
+      const GstClockTime pts = GST_BUFFER_PTS(meta_of(batch)->frames[slot].buffer);
+      EXPECT_GE(pts + 2 * kMs, before);
+      EXPECT_LE(pts, after + 2 * kMs);
+    }
+  }
+}
+
+TEST(MuxLive, FramesWithoutPtsHaveTheRunningTimeOfTheirCaptureWhereItIsKnown) {
+  MuxBench bench({0, 1}, std::string(kWaitAndQueue) + "sync-mode=capture-time", kLive);
+  const CapsPtr ntp(gst_caps_from_string("timestamp/x-ntp"));
+  GstClockTime first = 0;
+  for (guint number : {0u, 1u, 2u}) {
+    const GstClockTime before = bench.now();
+    for (guint pad : {0u, 1u}) {
+      BufferPtr frame = without_pts(bench, pad, number);
+      gst_buffer_add_reference_timestamp_meta(frame.get(), ntp.get(), GST_SECOND + at(number),
+                                              GST_CLOCK_TIME_NONE);
+      bench.push(pad, std::move(frame));
+    }
+    const BufferPtr batch = bench.pull_batch();
+    EXPECT_EQ(text_of(batch.get()), text_of_all(2, number));
+    const GstClockTime pts = GST_BUFFER_PTS(batch.get());
+    if (number == 0) {
+      first = pts;
+      EXPECT_GE(pts + 2 * kMs, before);
+      EXPECT_LE(pts, bench.now() + 2 * kMs);
+    }
+    EXPECT_NEAR(static_cast<double>(pts - first), static_cast<double>(at(number)), 2.0 * kMs);
+  }
+}
+
 TEST(MuxLive, PadThatUpstreamDelaysIsNotLate) {
   MuxBench bench({}, "max-wait=1000000 max-queued=64", kLive);
   bench.add(0, small_caps(), 0);

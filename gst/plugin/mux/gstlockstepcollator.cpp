@@ -271,6 +271,12 @@ Nanoseconds Collator::on_our_clock(MuxInput& input, Nanoseconds captured, Nanose
   return captured + *capture_offset_;
 }
 
+// Of a time on CLOCK_MONOTONIC; NONE without a clock, as before the pipeline plays.
+GstClockTime Collator::running_time_at(Nanoseconds time) const {
+  if (!running_offset_) return GST_CLOCK_TIME_NONE;
+  return static_cast<GstClockTime>(std::max(time - *running_offset_, Nanoseconds(0)).count());
+}
+
 // Frames that wait would no longer belong together with those that follow: it stays where it is while it is about right,
 // however much longer some pads' frames are on their way than others', and when it does not they are dropped.
 void Collator::move_capture_offset(Nanoseconds offset) {
@@ -316,6 +322,10 @@ void Collator::take_in(MuxInput& input, BufferPtr buffer, Nanoseconds now) {
     frame.info.captured = {reference ? told : captured,
                            ours && !reference ? Clock::monotonic : Clock::unknown};
     if (settings_.sync_mode == SyncMode::arrival) frame.info.reference = ReferencePoint::arrival;
+  }
+  if (!GST_CLOCK_TIME_IS_VALID(frame.running_time)) {
+    const bool maps = timing_.live || settings_.sync_mode == SyncMode::arrival;
+    frame.running_time = running_time_at(maps ? captured : frame.came_at);
   }
   frame.grouped_by = captured;
   const std::uint64_t token = next_token_++;

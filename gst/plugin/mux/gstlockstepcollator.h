@@ -124,6 +124,7 @@ class Collator {
   MuxNotice& note(MuxNotice::Kind kind, const MuxInput& input);
   std::size_t queue_limit(const MuxInput& input) const;
   std::optional<Nanoseconds> period_of(std::size_t sensor) const;
+  GstClockTime running_time_at(Nanoseconds time) const;
   std::optional<Nanoseconds> slowest_or_fastest(bool slowest) const;
   Nanoseconds on_our_clock(MuxInput& input, Nanoseconds captured, Nanoseconds came_at);
   void move_capture_offset(Nanoseconds offset);

@@ -47,7 +47,7 @@ struct MuxFrame {
   std::shared_ptr<const FrameKind> kind;
   Layout layout;
   FrameInfo info;
-  GstClockTime running_time = GST_CLOCK_TIME_NONE;  ///< Of its PTS, if it has one.
+  GstClockTime running_time = GST_CLOCK_TIME_NONE;  ///< Of its PTS, else of its arrival or capture.
   Nanoseconds came_at{0};                           ///< \units CLOCK_MONOTONIC.
   Nanoseconds grouped_by{0};                        ///< The time that tells its partners.
 
