@@ -143,6 +143,42 @@ TEST(MuxEnd, WithoutAnyFrameIsPassedOn) {
   EXPECT_EQ(bench.pull(), "EOS");
 }
 
+TEST(MuxEnd, DoesNotWaitForAPadThatNothingIsLinkedTo) {
+  MuxBench bench({0, 1}, "max-wait=0");
+  GstPad* unlinked = gst_element_request_pad_simple(bench.element(), "sink_%u");
+  bench.push_all({0, 1}, 0);
+  bench.end({0, 1});
+  // How far they go together rests on max-wait, which must not be long here.
+  EXPECT_FALSE(bench.pull_rest().empty());
+  EXPECT_THAT(bench.warning(), HasSubstr("nothing is linked to sink_2; release pads"));
+  EXPECT_FALSE(bench.has_message(GST_MESSAGE_WARNING));
+  gst_object_unref(unlinked);
+}
+
+TEST(MuxEnd, WaitsForAPadThatIsLinkedLater) {
+  MuxBench bench({0}, kWaitForEver);
+  GstPad* sink = gst_element_request_pad_simple(bench.element(), "sink_1");
+  bench.push_all({0}, 0);
+  bench.end({0});
+  GstPad* src = gst_pad_new("src", GST_PAD_SRC);
+  gst_object_ref_sink(src);
+  gst_pad_set_active(src, TRUE);
+  EXPECT_EQ(gst_pad_link(src, sink), GST_PAD_LINK_OK);
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  const CapsPtr caps(gst_caps_from_string(small_caps().c_str()));
+  gst_pad_push_event(src, gst_event_new_stream_start("later"));
+  gst_pad_push_event(src, gst_event_new_caps(caps.get()));
+  gst_pad_push_event(src, gst_event_new_segment(&segment));
+  EXPECT_EQ(gst_pad_push(src, bench.frame(0, 7, 0).release()), GST_FLOW_OK);
+  gst_pad_push_event(src, gst_event_new_eos());
+  EXPECT_THAT(bench.pull_rest(), ElementsAre("0:0 0:7"));
+  EXPECT_FALSE(bench.has_message(GST_MESSAGE_WARNING));
+  gst_pad_set_active(src, FALSE);
+  gst_object_unref(src);
+  gst_object_unref(sink);
+}
+
 // As one flushing seek of the whole pipeline does.
 void flush(MuxBench& bench, const std::vector<guint>& pads) {
   const guint32 number = gst_util_seqnum_next();

@@ -262,14 +262,63 @@ void leave(GstLockstepMux* self) {
   }
 }
 
+// The pads that nothing is linked to, with references, where every other pad is over.
+std::vector<GstPad*> unlinked_leftovers(GstLockstepMux* self) {
+  std::vector<GstPad*> unlinked;
+  {
+    Lock lock(state_of(self).mutex);
+    const auto& inputs = state_of(self).collator.inputs();
+    if (std::none_of(inputs.begin(), inputs.end(),
+                     [](const auto& input) { return input->is_over(); }))
+      return unlinked;
+  }
+  bool any_goes_on = false;
+  GList* pads = sink_pads(self);
+  for (GList* item = pads; item; item = item->next) {
+    auto* pad = GST_PAD(item->data);
+    const bool is_linked = gst_pad_is_linked(pad);
+    Lock lock(state_of(self).mutex);
+    const MuxInputPtr input = input_of(pad);
+    if (input->is_over()) continue;
+    any_goes_on = any_goes_on || is_linked || input->eos;
+    unlinked.push_back(GST_PAD(gst_object_ref(pad)));
+  }
+  g_list_free_full(pads, gst_object_unref);
+  if (!any_goes_on) return unlinked;
+  for (GstPad* pad : unlinked) gst_object_unref(pad);
+  return {};
+}
+
+// A pad that nothing is linked to never says that it ends.
+void end_if_all_linked_are_over(GstLockstepMux* self) {
+  for (GstPad* pad : unlinked_leftovers(self)) {
+    post_warning(GST_ELEMENT(self),
+                 {Errc::invalid_argument, 0,
+                  "end with the other pads, which have ended, though nothing is linked to " +
+                      input_of(pad)->name + "; release pads that are not used"});
+    change(self, [&](Collator& collator, Nanoseconds now) {
+      collator.set_eos(*input_of(pad), true, now);
+    });
+    parent_class()->sink_event_pre_queue(GST_AGGREGATOR(self), GST_AGGREGATOR_PAD(pad),
+                                         gst_event_new_eos());
+    gst_object_unref(pad);
+  }
+}
+
 }  // namespace
 
 gboolean sink_event(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* event) {
   switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_EOS: {
+      const gboolean done = parent_class()->sink_event(aggregator, pad, event);
+      end_if_all_linked_are_over(GST_LOCKSTEP_MUX(aggregator));
+      return done;
+    }
     case GST_EVENT_CUSTOM_DOWNSTREAM:
       if (!is_poke(event)) break;
       gst_event_unref(event);
       leave(GST_LOCKSTEP_MUX(aggregator));
+      end_if_all_linked_are_over(GST_LOCKSTEP_MUX(aggregator));
       return TRUE;
     case GST_EVENT_CAPS:  // Was looked at when it came.
       gst_event_unref(event);
