@@ -25,10 +25,8 @@ CapsPtr AnalyticsBatches::caps_of(const MuxSet& set) {
   return caps;
 }
 
-void AnalyticsBatches::begin(const MuxSet& set) {
+void AnalyticsBatches::begin(const MuxSet& set, const GstSegment& segment) {
   events_.clear();
-  GstSegment segment;
-  gst_segment_init(&segment, GST_FORMAT_TIME);
   for (const auto& slot : set.slots) {
     auto& events = events_.emplace_back();
     events.emplace_back(gst_event_new_stream_start(slot.name.c_str()));
@@ -61,7 +59,7 @@ void AnalyticsBatches::describe(GstBuffer* batch) const {
 #else
 
 CapsPtr AnalyticsBatches::caps_of(const MuxSet&) { return nullptr; }
-void AnalyticsBatches::begin(const MuxSet&) {}
+void AnalyticsBatches::begin(const MuxSet&, const GstSegment&) {}
 void AnalyticsBatches::describe(GstBuffer*) const {}
 
 #endif

@@ -27,8 +27,8 @@ class AnalyticsBatches {
  public:
   /// Caps of such batches: those of each slot in a field `streams`; null where there is no such meta.
   static CapsPtr caps_of(const MuxSet& set);
-  /// Batches are of these slots from now on.
-  void begin(const MuxSet& set);
+  /// Batches are of these slots, and their times in that segment, from now on.
+  void begin(const MuxSet& set, const GstSegment& segment);
   /// Adds the meta, whose streams are the slots, to a batch with our own. Without such a meta it does nothing.
   void describe(GstBuffer* batch) const;
 

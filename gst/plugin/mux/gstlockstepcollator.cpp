@@ -6,6 +6,7 @@
 #include "gstlockstepcollator.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -35,6 +36,15 @@ constexpr Nanoseconds kClockJitter = milliseconds(2);
 std::size_t count_over(const std::vector<MuxInputPtr>& inputs) {
   return static_cast<std::size_t>(std::count_if(
       inputs.begin(), inputs.end(), [](const MuxInputPtr& input) { return input->is_over(); }));
+}
+
+// How many times as fast as recorded frames come in running time; of rates without sense, the nearest that has some.
+double speed_of(const MuxInput& input) {
+  return std::clamp(std::abs(input.segment.rate), 1e-3, 1e3);
+}
+
+Nanoseconds scaled(Nanoseconds time, double factor) {
+  return Nanoseconds(std::llround(static_cast<double>(time.count()) * factor));
 }
 
 std::size_t anchor_of(const MuxSet& set) {
@@ -124,6 +134,12 @@ void Collator::set_kind(MuxInput& input, std::shared_ptr<const FrameKind> kind) 
   adopt();
 }
 
+void Collator::set_segment(MuxInput& input, const GstSegment& segment) {
+  if (input.removed) return;
+  input.segment = segment;
+  adopt();
+}
+
 void Collator::set_eos(MuxInput& input, bool eos, Nanoseconds now) {
   if (input.removed) return;
   input.eos = eos;
@@ -135,10 +151,10 @@ void Collator::set_eos(MuxInput& input, bool eos, Nanoseconds now) {
 
 std::optional<Nanoseconds> Collator::period_of(std::size_t sensor) const {
   const auto& kind = inputs_[sensor]->kind;
-  if (kind && GST_VIDEO_INFO_FPS_N(&kind->info) > 0)
-    return Nanoseconds(static_cast<std::int64_t>(gst_util_uint64_scale_int(
-        GST_SECOND, GST_VIDEO_INFO_FPS_D(&kind->info), GST_VIDEO_INFO_FPS_N(&kind->info))));
-  return synchroniser_.period(sensor);
+  if (!kind || GST_VIDEO_INFO_FPS_N(&kind->info) == 0) return synchroniser_.period(sensor);
+  const Nanoseconds recorded(static_cast<std::int64_t>(gst_util_uint64_scale_int(
+      GST_SECOND, GST_VIDEO_INFO_FPS_D(&kind->info), GST_VIDEO_INFO_FPS_N(&kind->info))));
+  return scaled(recorded, 1 / speed_of(*inputs_[sensor]));
 }
 
 std::optional<Nanoseconds> Collator::slowest_or_fastest(bool slowest) const {
@@ -342,8 +358,10 @@ void Collator::take_gap(MuxInput& input, GstClockTime start, GstClockTime durati
       !GST_CLOCK_TIME_IS_VALID(start))
     return;
   // One that does not say how long it is lasts a frame at least.
-  if (!GST_CLOCK_TIME_IS_VALID(duration))
-    duration = static_cast<GstClockTime>(period_of(input.sensor).value_or(Nanoseconds(1)).count());
+  if (!GST_CLOCK_TIME_IS_VALID(duration)) {
+    const Nanoseconds period = period_of(input.sensor).value_or(Nanoseconds(1));
+    duration = static_cast<GstClockTime>(scaled(period, speed_of(input)).count());
+  }
   duration = std::min<GstClockTime>(duration, GST_CLOCK_TIME_NONE - 1 - start);
   guint64 end = 0;
   if (!gst_segment_clip(&segment, GST_FORMAT_TIME, start, start + duration, nullptr, &end)) return;

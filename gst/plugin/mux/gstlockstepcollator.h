@@ -76,6 +76,8 @@ class Collator {
   void set_running_offset(std::optional<Nanoseconds> offset);
   /// The pad sends frames of another kind from now on.
   void set_kind(MuxInput& input, std::shared_ptr<const FrameKind> kind);
+  /// Times of what the pad sends are in that segment from now on.
+  void set_segment(MuxInput& input, const GstSegment& segment);
   void set_eos(MuxInput& input, bool eos, Nanoseconds now);
 
   /// Takes in a frame that came on the pad just now.

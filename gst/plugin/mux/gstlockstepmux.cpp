@@ -75,6 +75,7 @@ GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
 
 // GstAggregator passes QoS on to pads that have had a buffer in its queues only, which none of ours ever has.
 gboolean src_event(GstAggregator* aggregator, GstEvent* event) {
+  if (GST_EVENT_TYPE(event) == GST_EVENT_SEEK) return seek(GST_LOCKSTEP_MUX(aggregator), event);
   if (GST_EVENT_TYPE(event) != GST_EVENT_QOS) return parent_class()->src_event(aggregator, event);
   gst_element_foreach_sink_pad(
       GST_ELEMENT(aggregator),
@@ -278,7 +279,11 @@ gboolean start(GstAggregator* aggregator) {
   state.poked = false;
   state.collator.begin();
   state.flow = GST_FLOW_OK;
-  state.last_pts = 0;
+  state.flushes_downstream = false;
+  state.flush_seqnum = 0;
+  state.seek_seqnum = 0;
+  state.is_seeking = false;
+  state.begins_anew = true;
   state.must_negotiate = true;
   state.refused.reset();
   state.num_refused = 0;
@@ -369,7 +374,6 @@ namespace mux = lockstep::mux;
 
 static void gst_lockstep_mux_pad_class_init(GstLockstepMuxPadClass* klass) {
   G_OBJECT_CLASS(klass)->finalize = mux::finalize_pad;
-  GST_AGGREGATOR_PAD_CLASS(klass)->flush = mux::flush_pad;
 }
 
 static void gst_lockstep_mux_pad_init(GstLockstepMuxPad* pad) {
@@ -404,9 +408,11 @@ static void gst_lockstep_mux_class_init(GstLockstepMuxClass* klass) {
   aggregator_class->propose_allocation = mux::propose_allocation;
   aggregator_class->update_src_caps = mux::update_src_caps;
   aggregator_class->aggregate = mux::aggregate;
-  aggregator_class->flush = mux::flush;
   aggregator_class->start = mux::start;
   aggregator_class->stop = mux::stop;
 }
 
-static void gst_lockstep_mux_init(GstLockstepMux* self) { self->state = new mux::State; }
+static void gst_lockstep_mux_init(GstLockstepMux* self) {
+  self->state = new mux::State;
+  mux::watch_flushes(self);
+}

@@ -36,16 +36,16 @@ GstBuffer* copy_into(const PixelsPtr& pixels, const Layout& layout, const MuxFra
   return copy.release();
 }
 
-// The buffer as part of a batch: in running time, with its layout, and without what an earlier batch said of it.
-GstBuffer* dress(MuxFrame& frame) {
+// The buffer as part of a batch: in the batch's segment, with its layout, and without what an earlier batch said of it.
+GstBuffer* dress(MuxFrame& frame, const GstSegment& segment) {
   GstBuffer* buffer = frame.buffer.get();
   GstLockstepBatchMeta* told = gst_buffer_get_lockstep_batch_meta(buffer);
   const bool has_layout = gst_buffer_get_video_meta(buffer) != nullptr;
-  if (GST_BUFFER_PTS(buffer) == frame.running_time && !GST_BUFFER_DTS_IS_VALID(buffer) && !told &&
-      has_layout)
+  const GstClockTime pts = pts_in(segment, frame.running_time);
+  if (GST_BUFFER_PTS(buffer) == pts && !GST_BUFFER_DTS_IS_VALID(buffer) && !told && has_layout)
     return frame.buffer.release();
   buffer = gst_buffer_make_writable(frame.buffer.release());
-  GST_BUFFER_PTS(buffer) = frame.running_time;
+  GST_BUFFER_PTS(buffer) = pts;
   GST_BUFFER_DTS(buffer) = GST_CLOCK_TIME_NONE;
   if (told) gst_buffer_remove_meta(buffer, &gst_buffer_get_lockstep_batch_meta(buffer)->meta);
   if (!has_layout) add_video_meta(buffer, frame.kind->info, frame.layout, 0);
@@ -162,7 +162,7 @@ Result<void> Composition::append_arena() {
 
 void Composition::describe_frames(const MuxMoment& moment) {
   GstBuffer* buffer = batch.buffer.get();
-  GST_BUFFER_PTS(buffer) = moment.pts;
+  GST_BUFFER_PTS(buffer) = pts_in(moment.segment, moment.running_time);
   GST_BUFFER_DURATION(buffer) = moment.duration;
   GST_BUFFER_OFFSET(buffer) = moment.number;
   GstLockstepBatchMeta* meta =
@@ -174,11 +174,19 @@ void Composition::describe_frames(const MuxMoment& moment) {
     MuxSet::Slot& slot = set.slots[s];
     slot.frame.info.sensor = static_cast<std::uint32_t>(s);
     describe(&meta->frames[s], slot.state, slot.frame.info);
-    if (is_there(slot)) meta->frames[s].buffer = dress(slot.frame);
+    if (is_there(slot)) meta->frames[s].buffer = dress(slot.frame, moment.segment);
   }
 }
 
 }  // namespace
+
+GstClockTime pts_in(const GstSegment& segment, GstClockTime running_time) {
+  if (!GST_CLOCK_TIME_IS_VALID(running_time)) return GST_CLOCK_TIME_NONE;
+  guint64 pts = 0;
+  const int sign =
+      gst_segment_position_from_running_time_full(&segment, GST_FORMAT_TIME, running_time, &pts);
+  return sign > 0 ? pts : GST_CLOCK_TIME_NONE;
+}
 
 Result<MuxBatch> make_batch(MuxSet set, const MuxMoment& moment, BatchLayout layout,
                             SlotDispenser* dispenser) {

@@ -96,61 +96,7 @@ void settle_timing(GstLockstepMux* self) {
 
 }  // namespace
 
-// GstAggregator passes a flush on when all pads have begun one, and ends it when all have ended the same. Pads that came
-// or went meanwhile would keep it from that for ever.
-void end_flush_if_over(GstLockstepMux* self) {
-  {
-    Lock lock(state_of(self).mutex);
-    const auto& inputs = state_of(self).collator.inputs();
-    if (!state_of(self).flushes_downstream ||
-        std::any_of(inputs.begin(), inputs.end(),
-                    [](const auto& input) { return input->flushing; }))
-      return;
-  }
-  GST_INFO_OBJECT(self, "no pad flushes any more, ending the flush downstream");
-  GstEvent* stop = gst_event_new_flush_stop(TRUE);
-  GList* pads = sink_pads(self);
-  for (GList* item = pads; item; item = item->next)
-    parent_class()->sink_event_pre_queue(GST_AGGREGATOR(self), GST_AGGREGATOR_PAD(item->data),
-                                         gst_event_ref(stop));
-  g_list_free_full(pads, gst_object_unref);
-  gst_event_unref(stop);
-}
-
-void set_flushing(GstLockstepMux* self, MuxInput& input, bool flushing) {
-  Lock lock(state_of(self).mutex);
-  if (input.removed) return;
-  input.flushing = flushing;
-  input.flow = flushing ? GST_FLOW_FLUSHING : GST_FLOW_OK;
-  input.space.notify_all();
-}
-
 namespace {
-
-GstFlowReturn begin_flush(GstLockstepMux* self, GstAggregatorPad* pad, GstEvent* event) {
-  GstPad* src = GST_AGGREGATOR_SRC_PAD(self);
-  set_flushing(self, *input_of(pad), true);
-  const bool before = GST_PAD_IS_FLUSHING(src);
-  const GstFlowReturn flow = parent_class()->sink_event_pre_queue(GST_AGGREGATOR(self), pad, event);
-  if (!before && GST_PAD_IS_FLUSHING(src)) {
-    Lock lock(state_of(self).mutex);
-    state_of(self).flushes_downstream = true;
-  }
-  poke_again(self);
-  return flow;
-}
-
-GstFlowReturn end_flush(GstLockstepMux* self, GstAggregatorPad* pad, GstEvent* event) {
-  const GstFlowReturn flow = parent_class()->sink_event_pre_queue(GST_AGGREGATOR(self), pad, event);
-  // The stream goes on after a flush, even if it had ended.
-  change(self, [&](Collator& collator, Nanoseconds now) {
-    collator.set_eos(*input_of(pad), false, now);
-  });
-  set_flushing(self, *input_of(pad), false);
-  end_flush_if_over(self);
-  poke_again(self);
-  return flow;
-}
 
 // Waits until the pad may have one more frame; what stands in the way of taking it otherwise.
 GstFlowReturn wait_for_space(State& state, MuxInput& input, Lock& lock) {
@@ -159,8 +105,10 @@ GstFlowReturn wait_for_space(State& state, MuxInput& input, Lock& lock) {
     return flow != GST_FLOW_OK ? flow : state.flow;
   };
   input.space.wait(lock, [&] {
-    return stopped() != GST_FLOW_OK || !input.is_full() ||
-           state.settings.late_policy == LatePolicy::leaky;
+    if (stopped() != GST_FLOW_OK) return true;
+    // What came before the others' flush does not belong with what comes after it.
+    if (state.flushes_downstream) return false;
+    return !input.is_full() || state.settings.late_policy == LatePolicy::leaky;
   });
   return stopped();
 }
@@ -240,8 +188,10 @@ GstFlowReturn sink_event_pre_queue(GstAggregator* aggregator, GstAggregatorPad* 
       gst_event_unref(event);
       return GST_FLOW_NOT_NEGOTIATED;
     case GST_EVENT_SEGMENT: {
-      Lock lock(state_of(self).mutex);
-      gst_event_copy_segment(event, &input->segment);
+      const GstSegment* segment = nullptr;
+      gst_event_parse_segment(event, &segment);
+      change(self,
+             [&](Collator& collator, Nanoseconds) { collator.set_segment(*input, *segment); });
       break;
     }
     case GST_EVENT_GAP: {
@@ -266,17 +216,6 @@ GstFlowReturn sink_event_pre_queue(GstAggregator* aggregator, GstAggregatorPad* 
       break;
   }
   return parent_class()->sink_event_pre_queue(aggregator, pad, event);
-}
-
-GstFlowReturn flush_pad(GstAggregatorPad* pad, GstAggregator* aggregator) {
-  State& state = state_of(aggregator);
-  Lock lock(state.mutex);
-  const MuxInputPtr input = input_of(pad);
-  if (!input) return GST_FLOW_OK;
-  state.collator.flush(*input);
-  gst_segment_init(&input->segment, GST_FORMAT_UNDEFINED);
-  input->space.notify_all();
-  return GST_FLOW_OK;
 }
 
 }  // namespace lockstep::mux

@@ -125,7 +125,7 @@ GstFlowReturn negotiate(GstLockstepMux* self, const MuxSet& set) {
   state.must_negotiate = !negotiated;
   if (negotiated) {
     state.num_refused = 0;
-    state.analytics.begin(set);
+    state.analytics.begin(set, state.segment);
     Lock lock(state.mutex);
     arrange_slots(state);
     return GST_FLOW_OK;
@@ -159,10 +159,10 @@ Result<MuxBatch> make_batch(State& state, MuxSet set) {
       dispenser = *std::move(made);
     }
   }
-  const GstClockTime pts = set.slots[set.anchor].frame.running_time;
-  if (GST_CLOCK_TIME_IS_VALID(pts)) state.last_pts = std::max(state.last_pts, pts);
+  const GstClockTime time = set.slots[set.anchor].frame.running_time;
+  if (GST_CLOCK_TIME_IS_VALID(time)) state.last_batch = std::max(state.last_batch, time);
   Lock lock(state.mutex);
-  const MuxMoment moment{state.last_pts, state.duration, state.counts.batches};
+  const MuxMoment moment{state.last_batch, state.duration, state.counts.batches, state.segment};
   lock.unlock();
   return make_batch(std::move(set), moment, state.layout, dispenser.get());
 }
@@ -207,8 +207,37 @@ void count(State& state, const Tally& tally, const MuxBatch& batch) {
   state.counts.latency.add(monotonic_now() - tally.ready_at);
 }
 
+// PTS are running times until a seek. After one they are those of the first frame's source, which says where it plays and
+// how fast, but not until when, since others may go further.
+GstSegment segment_of(const MuxSet& set) {
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  for (const auto& slot : set.slots) {
+    if (slot.state != FrameState::fresh || slot.input->segment.format != GST_FORMAT_TIME) continue;
+    segment = slot.input->segment;
+    if (segment.rate > 0) segment.stop = GST_CLOCK_TIME_NONE;
+    break;
+  }
+  return segment;
+}
+
+void begin_anew_if_due(GstLockstepMux* self, const MuxSet& set) {
+  State& state = state_of(self);
+  {
+    Lock lock(state.mutex);
+    if (!std::exchange(state.begins_anew, false)) return;
+    gst_segment_init(&state.segment, GST_FORMAT_TIME);
+    const bool is_sought = state.seek_seqnum != 0 && state.flush_seqnum == state.seek_seqnum;
+    if (is_sought) state.segment = segment_of(set);
+  }
+  state.last_batch = 0;
+  state.must_negotiate = true;
+  gst_aggregator_update_segment(GST_AGGREGATOR(self), &state.segment);
+}
+
 GstFlowReturn push(GstLockstepMux* self, MuxSet set) {
   State& state = state_of(self);
+  begin_anew_if_due(self, set);
   const GstFlowReturn settled = negotiate(self, set);
   if (settled != GST_FLOW_OK) {
     drop_set(state, set, DropReason::unmatched);
@@ -225,7 +254,8 @@ GstFlowReturn push(GstLockstepMux* self, MuxSet set) {
   state.analytics.describe(batch->buffer.get());
   count(state, tally, *batch);
   GST_OBJECT_LOCK(self);
-  GST_AGGREGATOR_PAD(GST_AGGREGATOR_SRC_PAD(self))->segment.position = state.last_pts;
+  GST_AGGREGATOR_PAD(GST_AGGREGATOR_SRC_PAD(self))->segment.position =
+      GST_BUFFER_PTS(batch->buffer.get());
   GST_OBJECT_UNLOCK(self);
   return gst_aggregator_finish_buffer(GST_AGGREGATOR(self), batch->buffer.release());
 }
@@ -257,6 +287,8 @@ void leave(GstLockstepMux* self) {
     flow = push(self, *std::move(set));
     if (flow == GST_FLOW_OK) continue;
     Lock lock(state.mutex);
+    // What a flush stops goes on after it.
+    if (state.flushes_downstream) continue;
     state.flow = flow;
     for (const auto& input : state.collator.inputs()) input->space.notify_all();
   }
@@ -345,16 +377,6 @@ GstFlowReturn aggregate(GstAggregator* aggregator, gboolean) {
   tell(self, notices);
   if (state.num_refused > 0 && state.refused) post_error(GST_ELEMENT(self), *state.refused);
   return flow == GST_FLOW_OK ? GST_FLOW_EOS : flow;
-}
-
-GstFlowReturn flush(GstAggregator* aggregator) {
-  State& state = state_of(aggregator);
-  Lock lock(state.mutex);
-  state.collator.flush();
-  state.flow = GST_FLOW_OK;
-  state.flushes_downstream = false;
-  state.last_pts = 0;
-  return GST_FLOW_OK;
 }
 
 }  // namespace lockstep::mux

@@ -38,15 +38,21 @@ struct State {
   MuxSettings settings;
   Collator collator{settings};
   MuxTiming timing;
-  GstFlowReturn flow = GST_FLOW_OK;  // Of downstream, for all who push to us.
+  GstFlowReturn flow =
+      GST_FLOW_OK;  // Of downstream, for all who push to us, but for what a flush makes of it.
   Counts counts;
-  bool poked = false;               // The task will look at the collator.
-  bool flushes_downstream = false;  // GstAggregator has passed a flush on, and not ended it.
-  GstClockID timer = nullptr;       // Owned; for the next deadline.
+  bool poked = false;          // The task will look at the collator.
+  GstClockID timer = nullptr;  // Owned; for the next deadline.
   Nanoseconds timer_at{0};
   GstClockTime told_wait = 0;          // To the pipeline, as our latency.
   GstClockTime told_delay = 0;         // And how long we can keep frames at most.
   std::shared_ptr<SlotSupply> supply;  // Null: no slots are offered.
+
+  bool flushes_downstream = false;  // Since a FLUSH_START left, until a FLUSH_STOP does.
+  guint32 flush_seqnum = 0;         // Of the last FLUSH_START that left.
+  guint32 seek_seqnum = 0;          // Of the last seek that was passed on, and of its flush.
+  bool is_seeking = false;          // It is being passed on, so that pads flush one by one.
+  bool begins_anew = true;          // The next batch is the first since the start or a flush.
 
   // The source pad's task only.
   const MuxSet* negotiating = nullptr;  // The set whose caps are being settled.
@@ -54,7 +60,8 @@ struct State {
   std::optional<Error> refused;  // Why its caps were not taken.
   int num_refused = 0;           // Sets in a row that were.
   AnalyticsBatches analytics;
-  GstClockTime last_pts = 0;
+  GstSegment segment;           // Of the batches.
+  GstClockTime last_batch = 0;  // Running time of the last one.
   GstClockTime duration = GST_CLOCK_TIME_NONE;
 
   BatchLayout layout =
@@ -64,7 +71,7 @@ struct State {
   std::atomic<bool> timing_stale{true};  // Whether upstream is live must be asked anew.
   std::atomic<bool> asks_timing{false};  // Somebody is at it.
 
-  State() = default;
+  State() { gst_segment_init(&segment, GST_FORMAT_TIME); }
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 };
@@ -131,9 +138,17 @@ gboolean src_query(GstAggregator* aggregator, GstQuery* query);
 GstFlowReturn chain(GstPad* pad, GstObject* parent, GstBuffer* buffer);
 GstFlowReturn sink_event_pre_queue(GstAggregator* aggregator, GstAggregatorPad* pad,
                                    GstEvent* event);
-GstFlowReturn flush_pad(GstAggregatorPad* pad, GstAggregator* aggregator);
+
+// --- gstlockstepmuxflush.cpp: flushes and seeks, in whose thread ever they come ---
+
+/// Takes note of the flushes that go downstream from now on.
+void watch_flushes(GstLockstepMux* self);
 void set_flushing(GstLockstepMux* self, MuxInput& input, bool flushing);
+GstFlowReturn begin_flush(GstLockstepMux* self, GstAggregatorPad* pad, GstEvent* event);
+GstFlowReturn end_flush(GstLockstepMux* self, GstAggregatorPad* pad, GstEvent* event);
+/// Ends the flush downstream once no pad flushes any more, and none is about to.
 void end_flush_if_over(GstLockstepMux* self);
+gboolean seek(GstLockstepMux* self, GstEvent* event);
 
 // --- gstlockstepmuxoutflow.cpp: what goes downstream, in the source pad's task ---
 
@@ -144,6 +159,5 @@ void arrange_slots(State& state);
 GstFlowReturn update_src_caps(GstAggregator* aggregator, GstCaps* downstream, GstCaps** caps);
 gboolean sink_event(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* event);
 GstFlowReturn aggregate(GstAggregator* aggregator, gboolean timeout);
-GstFlowReturn flush(GstAggregator* aggregator);
 
 }  // namespace lockstep::mux
