@@ -362,6 +362,11 @@ void finalize(GObject* object) {
   G_OBJECT_CLASS(gst_lockstep_mux_parent_class)->finalize(object);
 }
 
+// Of emit-signals, its only one.
+void get_pad_property(GObject*, guint, GValue* value, GParamSpec*) {
+  g_value_set_boolean(value, FALSE);
+}
+
 void finalize_pad(GObject* object) {
   delete GST_LOCKSTEP_MUX_PAD(object)->input;
   G_OBJECT_CLASS(gst_lockstep_mux_pad_parent_class)->finalize(object);
@@ -374,6 +379,8 @@ namespace mux = lockstep::mux;
 
 static void gst_lockstep_mux_pad_class_init(GstLockstepMuxPadClass* klass) {
   G_OBJECT_CLASS(klass)->finalize = mux::finalize_pad;
+  G_OBJECT_CLASS(klass)->get_property = mux::get_pad_property;
+  lockstep::install_idle_emit_signals(G_OBJECT_CLASS(klass), 1);
 }
 
 static void gst_lockstep_mux_pad_init(GstLockstepMuxPad* pad) {

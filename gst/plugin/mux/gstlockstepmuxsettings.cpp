@@ -89,8 +89,9 @@ void install_queue_properties(GObjectClass* klass, GParamFlags playing) {
                           "slowest", playing));
 }
 
-// GstAggregator has them for elements that make up when their output begins; here batches begin with their frames.
-void make_start_time_read_only(GObjectClass* klass) {
+// GstAggregator has them for elements that make up when their output begins, and that use its queues; here batches begin
+// with their frames, which never are in those.
+void make_idle_properties_read_only(GObjectClass* klass) {
   const auto flags = GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
   g_object_class_install_property(
       klass, MUX_PROP_START_TIME,
@@ -103,9 +104,18 @@ void make_start_time_read_only(GObjectClass* klass) {
                         "Always first: the first batch has the time of its frames",
                         g_object_class_find_property(klass, "start-time-selection")->value_type,
                         GST_AGGREGATOR_START_TIME_SELECTION_FIRST, flags));
+  install_idle_emit_signals(klass, MUX_PROP_EMIT_SIGNALS);
 }
 
 }  // namespace
+
+void install_idle_emit_signals(GObjectClass* klass, guint id) {
+  g_object_class_install_property(
+      klass, id,
+      g_param_spec_boolean("emit-signals", "Emit signals",
+                           "Never set: what would be signalled is not used here", FALSE,
+                           GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
+}
 
 MuxSettings& MuxSettings::operator=(const MuxSettings& other) {
   if (this == &other) return *this;
@@ -127,7 +137,7 @@ void install_mux_properties(GObjectClass* klass) {
   const GParamFlags ready = writable(static_cast<GParamFlags>(GST_PARAM_MUTABLE_READY));
   install_sync_properties(klass, playing);
   install_queue_properties(klass, playing);
-  make_start_time_read_only(klass);
+  make_idle_properties_read_only(klass);
   g_object_class_install_property(
       klass, MUX_PROP_MEMORY,
       g_param_spec_string("memory", "Memory",
@@ -217,6 +227,9 @@ bool get_mux_property(const MuxSettings& settings, guint id, GValue* value) {
       return true;
     case MUX_PROP_LAYOUT:
       g_value_set_enum(value, static_cast<int>(settings.layout));
+      return true;
+    case MUX_PROP_EMIT_SIGNALS:
+      g_value_set_boolean(value, FALSE);
       return true;
     case MUX_PROP_START_TIME:
       g_value_set_uint64(value, GST_CLOCK_TIME_NONE);

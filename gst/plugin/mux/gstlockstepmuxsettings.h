@@ -45,6 +45,8 @@ struct MuxSettings {
 
 /// The properties of lockstepmux, and nothing else of it.
 void install_mux_properties(GObjectClass* object_class);
+/// Makes GstAggregator's emit-signals, of the element or its pads, one that cannot be set.
+void install_idle_emit_signals(GObjectClass* klass, guint id);
 /// Whether `id` was one of them and `value` could be read into `settings`.
 bool set_mux_property(MuxSettings& settings, guint id, const GValue* value);
 bool get_mux_property(const MuxSettings& settings, guint id, GValue* value);
@@ -64,6 +66,7 @@ enum MuxProperty : guint {
   MUX_PROP_STATS,
   MUX_PROP_START_TIME,
   MUX_PROP_START_TIME_SELECTION,
+  MUX_PROP_EMIT_SIGNALS,
 };
 
 }  // namespace lockstep
