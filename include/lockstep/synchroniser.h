@@ -40,7 +40,7 @@ struct SyncConfig {
   OnMissing on_missing = OnMissing::partial;
   GroupBy group_by = GroupBy::capture_time;
   /// Whether capture times are on the clock of `now`. If not, as with files that are read faster or
-  /// slower than they were recorded, no time is absurd or ahead, and waits count from the push.
+  /// slower than they were recorded, no time within 146 years of 0 is absurd, none is ahead, and waits count from the push.
   bool same_clock = true;
   /// How long from the first frame on sets that lack an active sensor are thrown away, until every
   /// one has delivered.

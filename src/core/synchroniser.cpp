@@ -22,6 +22,8 @@ namespace {
 // How many intervals between frames make a period that can be relied on, and how many it averages.
 constexpr int kIntervalsToTrust = 4;
 constexpr int kIntervalsToAverage = 8;
+// Times beyond are nonsense on any clock, that of NTP included (146 years), and would overflow when they are subtracted.
+constexpr Nanoseconds kFarthest = Nanoseconds::max() / 2;
 // How many long intervals in a row make a slower rate and are not due to lost frames.
 constexpr int kLongToBelieve = 4;
 
@@ -162,6 +164,7 @@ struct Synchroniser::State {
 // What is wrong with a capture time, if anything. Counts towards belief.
 std::optional<DropReason> Synchroniser::State::find_fault(SensorState& sensor,
                                                           Nanoseconds captured) {
+  if (captured > kFarthest || captured < -kFarthest) return DropReason::absurd;
   if (takes_newest()) return std::nullopt;
   if (config.same_clock && (captured > now + kAbsurd || captured < now - kAbsurd))
     return DropReason::absurd;

@@ -8,7 +8,8 @@ namespace lockstep {
 namespace {
 
 std::string mebibytes(std::size_t bytes) {
-  return std::to_string((bytes + (1u << 20) - 1) >> 20) + " MiB";
+  const bool has_rest = bytes % (1u << 20) > 0;
+  return std::to_string((bytes >> 20) + has_rest) + " MiB";
 }
 
 }  // namespace

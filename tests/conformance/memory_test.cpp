@@ -288,6 +288,14 @@ TEST(MemoryBackends, GpusAreNamedByTheirNumbers) {
     EXPECT_TRUE(fails(find_memory_backend(wrong), Errc::not_found, wrong));
 }
 
+// Example failure: "no 0 MiB".
+TEST(MemoryBackends, SayHowMuchIsMissing) {
+  const auto memfd = find_memory_backend("memfd");
+  ASSERT_TRUE(succeeds(memfd));
+  EXPECT_TRUE(
+      fails((*memfd)->allocate(64, SIZE_MAX), Errc::out_of_memory, "no 17592186044416 MiB"));
+}
+
 TEST(MemoryBackends, UnknownOnesAreToldWithThoseThereAre) {
   const auto found = find_memory_backend("paper");
   ASSERT_TRUE(fails(found, Errc::not_found, "paper"));

@@ -238,6 +238,19 @@ TEST(SynchroniserOtherClock, NoTimeIsAbsurdOrAhead) {
   EXPECT_EQ(bench.drops(), "");
 }
 
+TEST(SynchroniserOtherClock, TimesThatCannotBeSubtractedAreAbsurd) {
+  Bench bench(2, other_clock());
+  const Nanoseconds farthest = Nanoseconds::max() / 2;
+  bench.push(0, Nanoseconds::min(), ms(1));
+  bench.push(1, Nanoseconds::max(), ms(1));
+  bench.push(0, farthest, ms(2));
+  bench.push(1, farthest, ms(2));
+  EXPECT_NE(bench.pop(ms(2)), "nothing");
+  std::size_t num_absurd = 0;
+  for (const auto& drop : bench.sync.take_drops()) num_absurd += drop.reason == DropReason::absurd;
+  EXPECT_EQ(num_absurd, 2u);
+}
+
 TEST(SynchroniserOtherClock, ASensorThatBeginsLateWaitsForTheOthers) {
   Bench bench(2, other_clock());
   bench.push(1, seconds(60), ms(1));
