@@ -24,7 +24,8 @@ struct FrameInfo {
   ReferencePoint reference = ReferencePoint::unknown;
   /// What the frame was really exposed with: as the sensor tells, or reckoned from what its driver took and when.
   Settings settings;
-  std::uint32_t settings_revision = 0;  ///< The change of settings in force; 0 before the first.
+  /// The change of settings in force; 0 before the first. Unless settled, the last that a frame was settled under.
+  std::uint32_t settings_revision = 0;
   SettingsState settings_state =
       SettingsState::unknown;  ///< Whether all of that revision was in force.
   std::uint32_t copies =

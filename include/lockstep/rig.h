@@ -108,8 +108,12 @@ struct RigStats {
   std::uint64_t uniform = 0;  ///< Batches that left with Batch::uniform.
   std::uint64_t revisions =
       0;  ///< The newest settings revision; they are counted on from start to start.
-  std::uint64_t late_writes = 0;       ///< Writes of settings that missed their trigger.
-  std::uint64_t refused_settings = 0;  ///< Changes that were refused, by us or by a driver.
+  /// Of those, the ones that no frame need ever show: they came faster than frames, and share their instant with a
+  /// later one.
+  std::uint64_t superseded = 0;
+  std::uint64_t late_writes = 0;  ///< Writes of settings that missed their trigger.
+  /// Changes that were refused, by us or by a driver, since configure().
+  std::uint64_t refused_settings = 0;
 };
 
 /// The sensors that are captured together, their memory and their synchroniser: cameras in, batches
@@ -201,16 +205,22 @@ class LOCKSTEP_API Rig {
   ///
   /// One change is for every sensor, those that lack one of its settings aside; or one for each sensor, in slot order.
   ///
+  /// Changes that come faster than frames may share an instant: the later ones supersede the others, as stats() count.
+  ///
   /// \errors  invalid_argument  a value that is not a number, or that a sensor cannot be set to (the text says which and
-  ///                            its range); neither one change nor one a sensor; a rig that was never configured.
-  ///                            Nothing is changed.
+  ///                            its range); an exposure longer than the frame, as it is or is asked for with it;
+  ///                            neither one change nor one a sensor; a rig that was never configured. Nothing is
+  ///                            changed.
   ///          not_supported     no sensor has such a control. Nothing is changed.
   /// \thread  any; takes effect with the next call of next_batch(), or in the one that waits.
   Result<std::uint32_t> apply(const SettingsChange& change);
   Result<std::uint32_t> apply(std::span<const SettingsChange> per_sensor);
+  /// Whether apply() would take it now. \errors as apply(); nothing is counted. \thread any.
+  Result<void> check_settings(std::span<const SettingsChange> per_sensor) const;
 
   /// Changes who decides on settings, and how, from the next batch on.
-  /// \errors  invalid_argument  as check(); nothing is changed.
+  /// \errors  invalid_argument, not_supported  as check(); an override that a sensor cannot be set to, once the rig is
+  ///          configured. Nothing is changed.
   Result<void> set_light(const LightConfig& config);
   LightConfig light() const;
 

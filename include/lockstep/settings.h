@@ -134,8 +134,10 @@ LOCKSTEP_API Result<void> check(const SettingsChange& change, const SettingsCaps
 enum class SettingsState : std::uint8_t {
   unknown,  ///< Not known: the sensor has no control over it and does not tell.
   settled,  ///< Exposed with all that its settings revision says.
-  changing,  ///< Between two revisions, or so near to a write that either may hold; it names the older.
-  refused,  ///< The sensor did not take all that the revision asks of it; it names the last that it took.
+  /// Between two revisions, so near to a write that either may hold, or an exposure longer than its frame that the
+  /// sensor does not report. It names the last revision that a frame of the sensor was settled under.
+  changing,
+  refused,  ///< The sensor did not take all that it was asked for; it names a revision as `changing` does.
 };
 
 LOCKSTEP_API const char* to_string(SettingsState state);

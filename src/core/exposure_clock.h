@@ -34,6 +34,8 @@ class ExposureClock {
   bool started() const { return started_; }
   /// The index observed last.
   std::int64_t index() const { return index_; }
+  /// Whether what was observed last was not believed: its index may be too low then.
+  bool doubts() const { return num_doubted_ > 0; }
   /// When exposure `index` begins or began, as best it is known. Past ones as if the present rate had held.
   Nanoseconds start_of(std::int64_t index) const;
   /// The first exposure that begins after `time`.

@@ -29,9 +29,42 @@ SettingsController& SettingsController::operator=(SettingsController&&) noexcept
 
 // --- Asking ---
 
-Result<std::uint32_t> SettingsController::request(std::span<const SettingsChange> changes,
-                                                  std::span<const std::string> names, For whom) {
-  State& state = *state_;
+Result<void> SettingsController::check(std::size_t sensor, const SettingsChange& change) const {
+  return state_->check_change(sensor, change);
+}
+
+Result<void> SettingsController::State::check_change(std::size_t index,
+                                                     const SettingsChange& change) const {
+  if (auto valid = lockstep::check(change, caps[index]); !valid) return valid;
+  const SensorSettings& sensor = sensors[index];
+  if (!change[Setting::exposure] && !change[Setting::frame_duration]) return {};
+  SettingsChange after = sensor.asked;
+  after.merge(change);
+  const auto& exposure = after[Setting::exposure];
+  const auto& own_frame = caps[index][Setting::frame_duration];
+  double frame = after[Setting::frame_duration].value_or(as_double(frame_of(sensor)));
+  if (servo && own_frame) frame *= 1 - AlignServo::kMostNudge;
+  // What a frame rate or a step round away is no matter.
+  if (!exposure || *exposure <= frame + std::max(caps[index][Setting::exposure]->step / 2, 1.0))
+    return {};
+  return Error{Errc::invalid_argument, 0,
+               to_string(SettingsChange().set(Setting::exposure, *exposure)) + ", longer than " +
+                   to_string(SettingsChange().set(Setting::frame_duration, frame)) +
+                   (!own_frame                  ? ", which cannot be set; take a lower frame rate"
+                    : change[Setting::exposure] ? "; ask for a longer frame-duration along with it"
+                                                : "; ask for a shorter exposure along with it")};
+}
+
+// The frame duration that a sensor has in the end if it is not asked for another.
+Nanoseconds SettingsController::State::frame_of(const SensorSettings& sensor) const {
+  if (const auto& asked = sensor.asked[Setting::frame_duration]) return rounded(*asked);
+  const auto written = sensor.log.last_value(Setting::frame_duration);
+  return written && !servo ? rounded(*written) : sensor.duration;
+}
+
+Result<void> SettingsController::check(std::span<const SettingsChange> changes,
+                                       std::span<const std::string> names, For whom) const {
+  const State& state = *state_;
   const std::size_t num_sensors = state.sensors.size();
   if (changes.size() != 1 && changes.size() != num_sensors)
     return Error{Errc::invalid_argument, 0,
@@ -48,18 +81,25 @@ Result<std::uint32_t> SettingsController::request(std::span<const SettingsChange
       if (lenient && !state.caps[i][setting]) possible[setting].reset();
     any = any || !possible.empty() || change.empty();
     if (possible.empty()) nobody_has.merge(change);
-    if (auto valid = check(possible, state.caps[i]); !valid) {
+    if (auto valid = check(i, possible); !valid) {
       Error error = valid.error();
       error.what = "set sensor " + std::to_string(i) + " (" + names[i] + "): " + error.what;
       return error;
     }
   }
-  if (!any)
-    return Error{Errc::not_supported, 0,
-                 "set " + to_string(nobody_has) + ": no sensor has a control for it"};
+  if (any) return {};
+  return Error{Errc::not_supported, 0,
+               "set " + to_string(nobody_has) + ": no sensor has a control for it"};
+}
+
+Result<std::uint32_t> SettingsController::request(std::span<const SettingsChange> changes,
+                                                  std::span<const std::string> names, For whom) {
+  if (auto valid = check(changes, names, whom); !valid) return valid.error();
+  State& state = *state_;
   const std::uint32_t revision = ++state.latest;
-  for (std::size_t i = 0; i < num_sensors; ++i) state.expand(i, changes[for_all ? 0 : i], revision);
-  state.unscheduled.push_back(revision);
+  for (std::size_t i = 0; i < state.sensors.size(); ++i)
+    state.expand(i, changes[changes.size() == 1 ? 0 : i], revision);
+  state.add_unscheduled(revision);
   return revision;
 }
 
@@ -95,20 +135,35 @@ void SettingsController::State::expand(std::size_t index, const SettingsChange& 
     sensor.missed.merge(news);
     return;
   }
-  add_pending(index, news, revision);
+  add_pending(index, news, revision, std::nullopt);
+}
+
+// However many are asked while nobody writes, no more wait than can have instants of their own.
+void SettingsController::State::add_unscheduled(std::uint32_t revision) {
+  if (unscheduled.size() < kMostUnscheduled) {
+    unscheduled.push_back(revision);
+    return;
+  }
+  ++superseded;
+  unscheduled.back() = revision;
+  const std::uint32_t before = unscheduled[unscheduled.size() - 2];
+  drop_superseded(
+      [before](const PendingSettings& one) { return !one.instant && one.revision > before; });
 }
 
 void SettingsController::State::add_pending(std::size_t index, const SettingsChange& news,
-                                            std::uint32_t revision) {
+                                            std::uint32_t revision,
+                                            std::optional<std::int64_t> instant_of_part) {
   SensorSettings& sensor = sensors[index];
   const std::size_t before = sensor.pending.size();
   for (int delay = kMaxControlDelay; delay >= 0; --delay) {
     SettingsChange part;
     for (const Setting setting : kSettings)
       if (news[setting] && caps[index][setting]->delay == delay) part[setting] = news[setting];
-    if (!part.empty()) sensor.pending.push_back({revision, part, delay, kAtOnce, 0});
+    if (!part.empty()) sensor.pending.push_back({revision, part, delay, instant_of_part, 0});
   }
-  if (sensor.pending.size() == before) sensor.pending.push_back({revision, {}, 0, kAtOnce, 0});
+  if (sensor.pending.size() == before)
+    sensor.pending.push_back({revision, {}, 0, instant_of_part, 0});
 }
 
 // --- What drivers did ---
@@ -126,7 +181,7 @@ void SettingsController::written(const Write& write, const Result<SettingsChange
     return;
   }
   if (!taken) {
-    state.refuse(write.sensor, write, taken.error());
+    state.refuse(write, taken.error(), begun, done);
     return;
   }
   for (const Setting setting : kSettings) {
@@ -171,21 +226,47 @@ void SettingsController::State::take_up(const Write& write, Setting setting,
   if (!newer_comes) apply_to(wanted[write.sensor], change);
   if (entry.met) return;
   if (!newer_comes) sensor.asked[setting].reset();
-  complaints.push_back({write.sensor,
-                        {Errc::invalid_argument, 0,
-                         "set " + to_string(SettingsChange().set(setting, wanted_value)) +
-                             ", the driver took " + to_string(change)}});
+  complain(write.sensor, setting, wanted_value, entry.value, ", the driver took ");
 }
 
-void SettingsController::State::refuse(std::size_t index, const Write& write, const Error& error) {
-  SensorSettings& sensor = sensors[index];
+// Of exposures that come out shorter it is said what they had to fit into.
+void SettingsController::State::complain(std::size_t index, Setting setting, double wanted_value,
+                                         double value, const char* but) {
+  std::string what = "set " + to_string(SettingsChange().set(setting, wanted_value)) + but +
+                     to_string(SettingsChange().set(setting, value));
+  if (setting == Setting::exposure && value < wanted_value)
+    what += " within " +
+            to_string(SettingsChange().set(Setting::frame_duration, frame_of(sensors[index])));
+  complaints.push_back({index, {Errc::invalid_argument, 0, std::move(what)}});
+}
+
+// Of values that a driver does not take the ones before hold, if it says so. Else some may have been done: from then on
+// it is not known what the sensor has, until it is asked again.
+void SettingsController::State::refuse(const Write& write, const Error& error, Nanoseconds begun,
+                                       Nanoseconds done) {
+  SensorSettings& sensor = sensors[write.sensor];
   if (write.revision == 0) return;  // A nudge: the next frame tries again.
+  const bool stays = error.code == Errc::invalid_argument || error.code == Errc::not_supported;
   for (const Setting setting : kSettings) {
     if (!write.change[setting]) continue;
     sensor.log.refuse(setting, write.revision);
     sensor.asked[setting].reset();
+    if (stays) continue;
+    SettingsLog::Entry unknown;
+    unknown.value = sensor.log.last_value(setting).value_or(*write.change[setting]);
+    unknown.revision = write.revision;
+    unknown.met = false;
+    unknown.begun = begun;
+    unknown.done = done;
+    unknown.placed = !streaming;
+    sensor.log.add(setting, unknown);
   }
-  complaints.push_back({index, error});
+  place(sensor, write.sensor);
+  Error complaint = error;
+  if (error.code == Errc::invalid_argument && write.change[Setting::exposure])
+    complaint.what +=
+        " (" + to_string(SettingsChange().set(Setting::frame_duration, frame_of(sensor))) + ")";
+  complaints.push_back({write.sensor, std::move(complaint)});
 }
 
 // Where the clock runs, tells which exposures the last writes took effect between.
@@ -223,13 +304,29 @@ SettingsController::Exposed SettingsController::exposed(std::size_t index, Nanos
   const bool first = !sensor.clock->started();
   Exposed exposed;
   exposed.index = sensor.clock->observe(captured);
-  if (first) sensor.first_index = exposed.index;
+  if (first) sensor.first_index = sensor.last_counted = exposed.index;
   state.place(sensor, index);
-  if (starts) sensor.log.witness(exposed.index, captured, state.guard(sensor) / 2);
-  const auto verdict = sensor.log.at(exposed.index, state.due_at(sensor, exposed.index), reported);
+  const bool is_counted =
+      !sensor.clock->doubts() && sensor.log.can_count(sensor.last_counted, exposed.index);
+  const Nanoseconds around = state.guard(sensor) / 2;
+  if (is_counted) {
+    if (!sensor.counts) sensor.log.recount(sensor.last_counted, exposed.index);
+    sensor.log.witness(exposed.index, captured - sensor.most_lag - around, captured + around);
+    sensor.last_counted = exposed.index;
+  }
+  sensor.counts = is_counted;
+  const auto verdict =
+      sensor.log.at({exposed.index, is_counted}, state.due_at(sensor, exposed.index), reported);
   exposed.settings = verdict.settings;
-  exposed.revision = verdict.revision;
   exposed.state = verdict.state;
+  if (verdict.state == SettingsState::settled) sensor.settled = verdict.revision;
+  exposed.revision = sensor.settled;
+  const auto& contradiction = verdict.contradiction;
+  if (contradiction && contradiction->revision > sensor.contradicted) {
+    sensor.contradicted = contradiction->revision;
+    state.complain(index, contradiction->setting, contradiction->taken, contradiction->reported,
+                   ", frames report ");
+  }
   sensor.servo_due = state.servo.has_value();
   sensor.log.forget_before(exposed.index - kRememberedExposures);
   return exposed;
@@ -299,7 +396,8 @@ void SettingsController::restart() {
     sensor.servo_due = false;
     sensor.log.settle();
     state.take_up_missed(static_cast<std::size_t>(&sensor - state.sensors.data()));
-    for (PendingSettings& pending : sensor.pending) pending.instant = kAtOnce;
+    for (PendingSettings& pending : sensor.pending)
+      if (pending.instant) pending.instant = kAtOnce;
   }
 }
 
@@ -328,7 +426,8 @@ void SettingsController::State::take_up_missed(std::size_t index) {
   if (missed.empty()) return;
   for (const Setting setting : kSettings)
     if (missed[setting]) sensor.log.ask(setting, latest);
-  add_pending(index, missed, latest);
+  // With the others, where they have yet to be written it.
+  add_pending(index, missed, latest, unscheduled.empty() ? std::optional(kAtOnce) : std::nullopt);
 }
 
 void SettingsController::set_aligned(bool aligned) {
@@ -350,6 +449,8 @@ const std::vector<Settings>& SettingsController::wanted() const { return state_-
 std::uint32_t SettingsController::latest_revision() const { return state_->latest; }
 
 std::uint64_t SettingsController::late_writes() const { return state_->late_writes; }
+
+std::uint64_t SettingsController::superseded() const { return state_->superseded; }
 
 std::vector<SettingsController::Complaint> SettingsController::take_complaints() {
   return std::exchange(state_->complaints, {});

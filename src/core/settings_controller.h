@@ -39,6 +39,7 @@ class SettingsController {
   struct Exposed {
     std::int64_t index = 0;  ///< Of the exposure, by the sensor's ExposureClock.
     Settings settings;
+    /// Where settled the one that it has in full; elsewhere the last that a frame of the sensor was settled under.
     std::uint32_t revision = 0;
     SettingsState state = SettingsState::unknown;
   };
@@ -60,6 +61,13 @@ class SettingsController {
   /// left out as where one change is for all.
   enum class For { each, those_that_can };
 
+  /// Whether a sensor can do a change: each value is in its range, and the exposure that it then has, as far as it was
+  /// asked for one, fits into its frame.
+  /// \errors  as check(SettingsChange, SettingsCaps); invalid_argument for what does not fit. The text names no sensor.
+  Result<void> check(std::size_t sensor, const SettingsChange& change) const;
+  /// Whether request() would take it.
+  Result<void> check(std::span<const SettingsChange> changes, std::span<const std::string> names,
+                     For whom = For::each) const;
   /// Takes a change under a new revision, as Rig::apply(). \errors as Rig::apply(), with `names` of the sensors.
   Result<std::uint32_t> request(std::span<const SettingsChange> changes,
                                 std::span<const std::string> names, For whom = For::each);
@@ -98,6 +106,8 @@ class SettingsController {
   const std::vector<Settings>& wanted() const;
   std::uint32_t latest_revision() const;
   std::uint64_t late_writes() const;
+  /// Revisions that never hold by themselves, since a later one was given the same instant.
+  std::uint64_t superseded() const;
   /// What sensors did not do since the last call.
   std::vector<Complaint> take_complaints();
 

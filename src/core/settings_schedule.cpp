@@ -16,6 +16,9 @@ namespace {
 constexpr Nanoseconds kLeastGuard = std::chrono::microseconds(50);
 // Exposures of a sensor after which settings no longer wait for the first set to leave.
 constexpr std::int64_t kWritePatience = 64;
+// Instants by which changes may wait for those before them. Batches come as exposures end: where these are short and
+// long by turns two changes, one for each batch, are made within one frame, and none within the next.
+constexpr std::int64_t kPatienceForOthers = 1;
 
 }  // namespace
 
@@ -43,15 +46,22 @@ bool SettingsController::State::may_schedule() const {
 
 void SettingsController::State::schedule(Nanoseconds now) {
   if (unscheduled.empty() || !may_schedule()) return;
+  const bool at_once = !streaming || !instant;
   for (const std::uint32_t revision : unscheduled) {
-    const bool at_once = !streaming || !instant;
     const std::int64_t meets = at_once ? kAtOnce : instant_for(revision, now);
+    // What holds at once does so from the next exposure on: the first of these need not share that with the last ones.
+    const bool shares = !due.empty() && due.back().instant == meets &&
+                        !(at_once && revision == unscheduled.front());
+    if (shares) ++superseded;
     if (!at_once) last_due = meets;
-    due.push_back({revision, meets});
+    if (!due.empty() && due.back().instant == meets)
+      due.back().revision = revision;
+    else
+      due.push_back({revision, meets});
     for (SensorSettings& sensor : sensors)
       for (PendingSettings& pending : sensor.pending)
-        if (pending.revision == revision) pending.instant = meets;
-    if (!at_once) drop_superseded(revision, meets);
+        if (!pending.instant && pending.revision <= revision) pending.instant = meets;
+    drop_superseded([meets](const PendingSettings& one) { return one.instant == meets; });
   }
   unscheduled.clear();
 }
@@ -66,30 +76,35 @@ std::int64_t SettingsController::State::instant_for(std::uint32_t revision, Nano
     if (!sensor.active || !is_placed(sensor)) continue;
     int delay = 0;
     for (const PendingSettings& pending : sensor.pending)
-      if (pending.revision == revision) delay = std::max(delay, pending.delay);
+      if (!pending.instant && pending.revision <= revision) delay = std::max(delay, pending.delay);
     int longest = 0;
     for (const auto& range : caps[i].ranges) longest = std::max(longest, range ? range->delay : 0);
     const std::int64_t next = next_exposure(sensor, now) - *sensor.offset;
     soonest = std::max(soonest, next + delay);
-    last = std::max(last, next + longest);
+    last = std::max(last, next + longest + kPatienceForOthers);
   }
   return std::max({soonest, last_due, std::min(last_due + 1, last)});
 }
 
-// What is yet to be written for the same instant and is not wanted any more.
-void SettingsController::State::drop_superseded(std::uint32_t revision, std::int64_t meets) {
+// Of what is yet to be written for one instant, only the newest of each setting is wanted.
+void SettingsController::State::drop_superseded(
+    const std::function<bool(const PendingSettings&)>& shares) {
   for (SensorSettings& sensor : sensors) {
-    SettingsChange news;
-    for (const PendingSettings& pending : sensor.pending)
-      if (pending.revision == revision) news.merge(pending.change);
-    std::erase_if(sensor.pending, [&](PendingSettings& old) {
-      if (old.revision >= revision || old.instant != meets) return false;
+    SettingsChange newer;
+    std::uint32_t newest = 0;
+    for (auto one = sensor.pending.rbegin(); one != sensor.pending.rend(); ++one) {
+      if (!shares(*one)) continue;
+      newest = std::max(newest, one->revision);
       for (const Setting setting : kSettings) {
-        if (!news[setting] || !old.change[setting]) continue;
-        old.change[setting].reset();
-        sensor.log.withdraw(setting, old.revision);
+        if (!one->change[setting]) continue;
+        if (std::exchange(newer[setting], one->change[setting])) {
+          one->change[setting].reset();
+          sensor.log.supersede(setting, one->revision);
+        }
       }
-      return old.change.empty();
+    }
+    std::erase_if(sensor.pending, [&](const PendingSettings& old) {
+      return shares(old) && old.change.empty() && old.revision < newest;
     });
   }
 }
@@ -97,10 +112,9 @@ void SettingsController::State::drop_superseded(std::uint32_t revision, std::int
 // From when on it may be written.
 std::optional<Nanoseconds> SettingsController::State::time_of(
     const SensorSettings& sensor, const PendingSettings& pending) const {
-  if (std::find(unscheduled.begin(), unscheduled.end(), pending.revision) != unscheduled.end())
-    return std::nullopt;
-  if (pending.instant == kAtOnce || !is_placed(sensor)) return Nanoseconds::min();
-  const std::int64_t before = pending.instant + *sensor.offset - pending.delay + pending.late;
+  if (!pending.instant) return std::nullopt;
+  if (*pending.instant == kAtOnce || !is_placed(sensor)) return Nanoseconds::min();
+  const std::int64_t before = *pending.instant + *sensor.offset - pending.delay + pending.late;
   return sensor.clock->start_of(before - 1) - sensor.lag + guard(sensor);
 }
 
@@ -150,18 +164,18 @@ void SettingsController::State::catch_up(Nanoseconds now) {
     std::int64_t late = 0;
     bool any = false;
     for (const PendingSettings& pending : sensor.pending) {
-      if (pending.instant == kAtOnce) continue;
+      if (!pending.instant || *pending.instant == kAtOnce) continue;
       const std::int64_t behind =
-          next - (pending.instant + *sensor.offset - pending.delay + pending.late);
+          next - (*pending.instant + *sensor.offset - pending.delay + pending.late);
       late = std::max(late, behind);
       any = any || (behind > 0 && !pending.change.empty());
     }
     if (late == 0) continue;
     late_writes += any;
     for (PendingSettings& pending : sensor.pending) {
-      if (pending.instant == kAtOnce) continue;
+      if (!pending.instant || *pending.instant == kAtOnce) continue;
       pending.late += late;
-      last_due = std::max(last_due, pending.instant + pending.late);
+      last_due = std::max(last_due, *pending.instant + pending.late);
     }
   }
 }

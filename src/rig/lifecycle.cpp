@@ -274,6 +274,7 @@ Result<void> Rig::State::start_sensors() {
   {
     MutexLock lock(mutex);
     RigStats fresh;
+    fresh.refused_settings = stats.refused_settings;
     for (const auto& sensor : stats.sensors)
       fresh.sensors.push_back({.name = sensor.name, .io = sensor.io});
     stats = std::move(fresh);

@@ -24,32 +24,51 @@ Result<std::uint32_t> Rig::apply(const SettingsChange& change) {
 
 Result<std::uint32_t> Rig::apply(std::span<const SettingsChange> per_sensor) {
   State& state = *state_;
-  MutexLock lock(state.light_mutex);
-  auto revision = state.request(per_sensor);
-  if (revision) eventfd_write(state.wake.get(), 1);
+  Result<std::uint32_t> revision{0u};
+  {
+    MutexLock lock(state.light_mutex);
+    revision = state.request(per_sensor);
+  }
+  if (revision)
+    eventfd_write(state.wake.get(), 1);
+  else
+    state.count_refused();
   return revision;
 }
 
+Result<void> Rig::check_settings(std::span<const SettingsChange> per_sensor) const {
+  const State& state = *state_;
+  MutexLock lock(state.light_mutex);
+  if (auto ready = state.check_configured(per_sensor); !ready) return ready;
+  const State::Merged merged = state.with_overrides(per_sensor);
+  return state.settings->check(merged.changes, state.names, merged.whom);
+}
+
+Result<void> Rig::State::check_configured(std::span<const SettingsChange> changes) const {
+  if (settings) return {};
+  return Error{Errc::invalid_argument, 0,
+               "set " + to_string(changes.empty() ? SettingsChange() : changes[0]) +
+                   ": the rig is not configured"};
+}
+
 // What is asked of all goes to each, but for what is overridden there.
-Result<std::uint32_t> Rig::State::request(std::span<const SettingsChange> changes) {
+Rig::State::Merged Rig::State::with_overrides(std::span<const SettingsChange> changes) const {
   using For = SettingsController::For;
-  if (!settings)
-    return Error{Errc::invalid_argument, 0,
-                 "set " + to_string(changes.empty() ? SettingsChange() : changes[0]) +
-                     ": the rig is not configured"};
-  Result<std::uint32_t> revision{0u};
-  if (overrides.empty() || (changes.size() != 1 && changes.size() != sensors.size())) {
-    revision = settings->request(changes, names);
-  } else {
-    std::vector<SettingsChange> merged(sensors.size());
-    for (std::size_t i = 0; i < sensors.size(); ++i) {
-      merged[i] = changes[changes.size() == 1 ? 0 : i];
-      for (const Setting setting : kSettings)
-        if (merged[i][setting] && overrides[i][setting]) merged[i][setting] = overrides[i][setting];
-    }
-    revision =
-        settings->request(merged, names, changes.size() == 1 ? For::those_that_can : For::each);
+  if (overrides.empty() || (changes.size() != 1 && changes.size() != sensors.size()))
+    return {{changes.begin(), changes.end()}, For::each};
+  std::vector<SettingsChange> merged(sensors.size());
+  for (std::size_t i = 0; i < sensors.size(); ++i) {
+    merged[i] = changes[changes.size() == 1 ? 0 : i];
+    for (const Setting setting : kSettings)
+      if (merged[i][setting] && overrides[i][setting]) merged[i][setting] = overrides[i][setting];
   }
+  return {std::move(merged), changes.size() == 1 ? For::those_that_can : For::each};
+}
+
+Result<std::uint32_t> Rig::State::request(std::span<const SettingsChange> changes) {
+  if (auto ready = check_configured(changes); !ready) return ready.error();
+  const Merged merged = with_overrides(changes);
+  auto revision = settings->request(merged.changes, names, merged.whom);
   if (revision)
     for (std::size_t i = 0; i < asked.size(); ++i)
       asked[i].merge(changes[changes.size() == 1 ? 0 : i]);
@@ -58,11 +77,39 @@ Result<std::uint32_t> Rig::State::request(std::span<const SettingsChange> change
 
 Result<void> Rig::set_light(const LightConfig& config) {
   if (auto valid = check(config, num_sensors()); !valid) return valid;
-  MutexLock lock(state_->light_mutex);
-  state_->light = config;
-  state_->light_changed = true;
-  eventfd_write(state_->wake.get(), 1);
+  State& state = *state_;
+  Result<void> possible;
+  {
+    MutexLock lock(state.light_mutex);
+    possible = state.check_overrides(config.overrides);
+    if (possible) {
+      state.light = config;
+      state.light_changed = true;
+    }
+  }
+  if (possible)
+    eventfd_write(state.wake.get(), 1);
+  else
+    state.count_refused();
+  return possible;
+}
+
+// Those that are not in force yet; what sensors can be set to is known once they are configured.
+Result<void> Rig::State::check_overrides(const std::vector<SettingsChange>& wanted) const {
+  if (!settings || wanted == light.overrides) return {};
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (auto possible = settings->check(i, wanted[i]); !possible) {
+      Error error = std::move(possible).error();
+      error.what = "override sensor " + std::to_string(i) + ": " + error.what;
+      return error;
+    }
+  }
   return {};
+}
+
+void Rig::State::count_refused() {
+  MutexLock lock(mutex);
+  ++stats.refused_settings;
 }
 
 LightConfig Rig::light() const {
@@ -84,6 +131,10 @@ std::vector<Settings> Rig::wanted_settings() const {
 
 // Sensors are configured: what they can be set to is known. What was asked before is asked anew.
 void Rig::State::prepare_light() {
+  {
+    MutexLock lock(mutex);
+    stats.refused_settings = 0;
+  }
   std::vector<SettingsCaps> caps;
   for (const RigSensor& sensor : sensors) caps.push_back(sensor.sensor->settings_caps());
   Result<std::uint32_t> again{0u};
@@ -93,17 +144,8 @@ void Rig::State::prepare_light() {
     settings.emplace(std::move(caps), frame_period(format.framerate), latest);
     light_changed = true;
     overrides.clear();
-    // What a sensor can no longer be set to, in this format, is left out.
-    for (std::size_t i = 0; i < asked.size(); ++i) {
-      for (const Setting setting : kSettings) {
-        if (!asked[i][setting] || !settings->caps()[i][setting]) continue;
-        const auto possible =
-            check(SettingsChange().set(setting, *asked[i][setting]), settings->caps()[i]);
-        if (possible) continue;
-        asked[i][setting].reset();
-        again = Error{possible.error().code, 0, names[i] + ": " + possible.error().what};
-      }
-    }
+    for (std::size_t i = 0; i < asked.size(); ++i)
+      if (auto kept = keep_possible(i); !kept) again = std::move(kept).error();
     const bool any = std::any_of(asked.begin(), asked.end(),
                                  [](const SettingsChange& change) { return !change.empty(); });
     if (any) {
@@ -112,6 +154,26 @@ void Rig::State::prepare_light() {
     }
   }
   if (!again) tell_refused(again.error());
+}
+
+// What a sensor can no longer be set to, in this format, is left out. The frame duration comes first: exposures must fit
+// into it.
+Result<void> Rig::State::keep_possible(std::size_t index) {
+  Result<void> all;
+  SettingsChange kept;
+  for (auto setting = kSettings.rbegin(); setting != kSettings.rend(); ++setting) {
+    const auto& value = asked[index][*setting];
+    if (!value) continue;
+    const auto more = SettingsChange(kept).set(*setting, *value);
+    if (!settings->caps()[index][*setting]) continue;
+    if (auto possible = settings->check(index, more); possible) {
+      kept = more;
+    } else {
+      all = Error{possible.error().code, 0, names[index] + ": " + possible.error().what};
+      asked[index][*setting].reset();
+    }
+  }
+  return all;
 }
 
 void Rig::State::adopt_light() {
@@ -245,11 +307,13 @@ void Rig::State::make_writes() {
 void Rig::State::tell_light_trouble() {
   std::vector<SettingsController::Complaint> complaints;
   std::uint32_t latest = 0;
+  std::uint64_t superseded = 0;
   std::uint64_t late = 0;
   {
     MutexLock lock(light_mutex);
     complaints = settings->take_complaints();
     latest = settings->latest_revision();
+    superseded = settings->superseded();
     late = settings->late_writes();
   }
   const auto num_refused = std::count_if(
@@ -258,6 +322,7 @@ void Rig::State::tell_light_trouble() {
   {
     MutexLock lock(mutex);
     stats.revisions = latest;
+    stats.superseded = superseded;
     stats.late_writes = late;
     stats.refused_settings += static_cast<std::uint64_t>(num_refused);
   }
@@ -274,10 +339,7 @@ void Rig::State::tell_light_trouble() {
 }
 
 void Rig::State::tell_refused(const Error& error) {
-  {
-    MutexLock lock(mutex);
-    ++stats.refused_settings;
-  }
+  count_refused();
   if (light_told && now() < *light_told + kBetweenTellings) return;
   light_told = now();
   emit({.kind = RigEvent::Kind::light_refused, .error = error});

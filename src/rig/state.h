@@ -155,6 +155,10 @@ struct Rig::State {
   void count_batch(const Batch& batch, std::int64_t by);
 
   // light.cpp: settings and who decides on them
+  struct Merged {
+    std::vector<SettingsChange> changes;
+    SettingsController::For whom = SettingsController::For::each;
+  };
   void prepare_light();
   void adopt_light();
   void note_exposure(std::size_t index, PendingFrame& frame);
@@ -164,6 +168,15 @@ struct Rig::State {
   void decide(const Batch& batch);
   Result<std::uint32_t> request(std::span<const SettingsChange> changes)
       LOCKSTEP_THREAD_ATTRIBUTE(requires_capability(light_mutex));
+  Result<void> check_configured(std::span<const SettingsChange> changes) const
+      LOCKSTEP_THREAD_ATTRIBUTE(requires_capability(light_mutex));
+  Merged with_overrides(std::span<const SettingsChange> changes) const
+      LOCKSTEP_THREAD_ATTRIBUTE(requires_capability(light_mutex));
+  Result<void> check_overrides(const std::vector<SettingsChange>& wanted) const
+      LOCKSTEP_THREAD_ATTRIBUTE(requires_capability(light_mutex));
+  Result<void> keep_possible(std::size_t index)
+      LOCKSTEP_THREAD_ATTRIBUTE(requires_capability(light_mutex));
+  void count_refused();
   void tell_light_trouble();
   void tell_refused(const Error& error);
 };

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <random>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
@@ -143,6 +144,68 @@ TEST(RigLight, EveryFrameMayHaveARevisionOfItsOwn) {
   EXPECT_EQ(uniform, 92);
 }
 
+// Batches come as exposures end: short and long ones by turns make two changes within one frame, and none in the next.
+TEST(RigLight, ChangesOnEveryBatchAreEachSeenOrCountedAsSuperseded) {
+  for (const int changes : {1, 3}) {
+    for (const auto& turns : {std::vector{1, 30}, std::vector{2, 5, 10, 20}}) {
+      auto rig = started(config_of(times(2, kSim)));
+      std::set<std::uint32_t> seen;
+      const auto take = [&] {
+        const Batch batch = next(*rig);
+        EXPECT_LE(batch.uniform, is_uniform(batch));
+        if (batch.uniform) seen.insert(batch.frames[0].info.settings_revision);
+      };
+      for (int n = 0; n < 120; ++n) {
+        take();
+        for (int more = 0; more < changes; ++more) {
+          const int ms = turns[static_cast<std::size_t>(n) % turns.size()];
+          ASSERT_TRUE(succeeds(rig->apply(both_of(milliseconds(ms), 1 + more))));
+        }
+      }
+      for (int n = 0; n < 8; ++n) take();
+      seen.erase(0);
+      const RigStats stats = rig->stats();
+      EXPECT_EQ(stats.revisions, 120u * static_cast<unsigned>(changes));
+      EXPECT_EQ(seen.size() + stats.superseded, stats.revisions) << changes << " " << turns.size();
+      EXPECT_EQ(stats.superseded > 0, changes > 1);
+    }
+  }
+}
+
+TEST(RigLight, AnExposureLongerThanTheFrameIsRefusedWhetherOrNotItWouldBeReported) {
+  for (const std::string report : {"true", "false"}) {
+    auto rig = started(config_of(times(2, kSim + "&report=" + report)));
+    EXPECT_TRUE(fails(rig->apply(exposure_of(milliseconds(60))), Errc::invalid_argument,
+                      "longer than frame-duration 33.3333 ms"));
+    EXPECT_EQ(rig->stats().refused_settings, 1u);
+    const SettingsChange each[] = {exposure_of(milliseconds(10)), exposure_of(milliseconds(60))};
+    EXPECT_TRUE(fails(rig->check_settings(each), Errc::invalid_argument, "sensor 1"));
+    EXPECT_EQ(rig->stats().refused_settings, 1u);
+    const auto revision =
+        rig->apply(exposure_of(milliseconds(60)).set(Setting::frame_duration, milliseconds(70)));
+    ASSERT_TRUE(succeeds(revision));
+    EXPECT_GE(batches_until(*rig, *revision), 0) << report;
+    EXPECT_EQ(stamp_of(next(*rig).frames[1]).exposure_ns, 60'000'000);
+    EXPECT_EQ(rig->stats().refused_settings, 1u);
+  }
+}
+
+TEST(RigLight, WhatNoLongerFitsIntoTheFramesOfANewRateIsLeftOut) {
+  Events events;
+  RigConfig config = config_of(times(2, kSim + "&report=false"));
+  events.listen(config);
+  auto rig = started(std::move(config), {PixelFormat::nv12, 160, 96, {10, 1}});
+  ASSERT_TRUE(succeeds(rig->apply(both_of(milliseconds(80), 3))));
+  for (int n = 0; n < 6; ++n) next(*rig);
+  rig->stop();
+  ASSERT_TRUE(succeeds(rig->configure(kSmall)));
+  EXPECT_EQ(events.count(RigEvent::Kind::light_refused), 1u);
+  EXPECT_THAT(events.text(RigEvent::Kind::light_refused), HasSubstr("frame-duration 33.3333 ms"));
+  ASSERT_TRUE(succeeds(rig->start()));
+  EXPECT_EQ(stamp_of(next(*rig).frames[1]).analogue_gain, 3);
+  EXPECT_EQ(rig->stats().refused_settings, 1u);
+}
+
 TEST(RigLight, ExposuresThatOverlapTheReadoutAreCountedRight) {
   const std::string sim = kSim + "&readout-us=20000&report=false";
   auto rig = started(config_of(times(2, sim + "&exposure-us=30000")));
@@ -262,17 +325,17 @@ TEST(RigLight, SettingsThatOneSensorLacksOutliveANewFormatAndOverrides) {
 }
 
 TEST(RigLight, AnOverrideThatIsRefusedDoesNotRefuseWhatIsAskedLater) {
-  Events events;
-  RigConfig config = config_of(times(2, kSim));
-  events.listen(config);
-  auto rig = started(std::move(config));
+  auto rig = started(config_of(times(2, kSim)));
   next(*rig);
   LightConfig light;
   light.overrides.resize(2);
   light.overrides[1].set(Setting::analogue_gain, 99);
-  ASSERT_TRUE(succeeds(rig->set_light(light)));
-  next(*rig);
-  EXPECT_EQ(events.count(RigEvent::Kind::light_refused), 1u);
+  EXPECT_TRUE(
+      fails(rig->set_light(light), Errc::invalid_argument, "sensor 1: analogue-gain of 99"));
+  light.overrides[1] = exposure_of(milliseconds(40));
+  EXPECT_TRUE(fails(rig->set_light(light), Errc::invalid_argument, "longer than frame-duration"));
+  EXPECT_EQ(rig->light(), LightConfig());
+  EXPECT_EQ(rig->stats().refused_settings, 2u);
   const auto revision = rig->apply(both_of(milliseconds(4), 3));
   ASSERT_TRUE(succeeds(revision));
   EXPECT_GE(batches_until(*rig, *revision), 0);
@@ -321,6 +384,7 @@ TEST(RigLight, WhatNobodyCanDoIsRefusedAndChangesNothing) {
       fails(rig->apply(std::vector<SettingsChange>(3)), Errc::invalid_argument, "3 sensors"));
   EXPECT_TRUE(
       fails(rig->apply(std::vector<SettingsChange>()), Errc::invalid_argument, "0 sensors"));
+  EXPECT_EQ(rig->stats().refused_settings, 4u);
   LightConfig light;
   light.target = 2;
   EXPECT_TRUE(fails(rig->set_light(light), Errc::invalid_argument, "light-target"));
