@@ -28,7 +28,9 @@ struct OfferedEglStream {
 };
 
 /// Makes a stream known as the sensor `eglstream:@name`. CUDA connects to it when the sensor starts; the program connects
-/// the producer then. Frames are taken as they come: metadata as `lockstep camera` sends it, if there is some.
+/// the producer then. Frames are taken as they come: metadata as `lockstep camera` sends it, if there is some. Each is
+/// delivered once, also where the stream repeats its last frame (EGL_SUPPORT_REUSE_NV, EGL's default), and the first may take
+/// any time.
 ///
 /// A stream serves once, from start() to stop() or to the loss of its producer. Before the next start, or to let a lost
 /// sensor come back, offer a new one under the same name. The program destroys a stream when nobody holds frames of it any

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Cameras in processes of their own (`lockstep camera`), and streams of this process.
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -24,6 +25,7 @@
 #include "lockstep/painted_code.h"
 #include "lockstep/rig.h"
 #include "open_fds.h"
+#include "own_stream.h"
 #include "rig_testing.h"
 #include "sensor/eglstream/egl.h"
 #include "sensor/eglstream/link.h"
@@ -154,6 +156,7 @@ TEST_F(EglStream, FramesOfAnotherProcessArriveUncopiedWithTimeSequenceAndPixels)
     ASSERT_FALSE(batch.frames.empty());
     const Frame& frame = batch.frames[0];
     EXPECT_EQ(frame.pixels->space(), MemorySpace::cuda);
+    EXPECT_EQ(frame.pixels->data, nullptr);  // planes that EGL maps apart
     EXPECT_EQ(frame.info.copies, 0u);
     EXPECT_EQ(frame.info.reference, ReferencePoint::start_of_exposure);
     EXPECT_GT(frame.info.settings.exposure.count(), 0);
@@ -425,65 +428,6 @@ TEST_F(EglStream, RigsThatComeAndGoLeaveNoGpuMemoryAndNoFdsBehind) {
   EXPECT_LE(num_open_fds(), fds_before + 1);
 }
 
-// A stream of this process, and CUDA as its producer.
-class OwnStream {
- public:
-  OwnStream(std::shared_ptr<const Egl> egl, const Format& format, const std::string& name)
-      : egl_(std::move(egl)), format_(format) {
-    const EGLint attributes[] = {EGL_STREAM_FIFO_LENGTH_KHR, 4, EGL_NONE};
-    stream_ = egl_->eglCreateStreamKHR(egl_->display(), attributes);
-    EXPECT_NE(stream_, EGL_NO_STREAM_KHR);
-    EXPECT_TRUE(
-        succeeds(offer_egl_stream(name, {egl_->display(), stream_, format, ColourMatrix::bt709})));
-    memory_.resize(8);
-    CudaScope scope(egl_->device()->context());
-    for (CUdeviceptr& one : memory_) loaded_cuda_driver().cuMemAlloc(&one, kPitch * 1080 * 3 / 2);
-  }
-  ~OwnStream() {
-    CudaScope scope(egl_->device()->context());
-    if (connected_) egl_->cuEGLStreamProducerDisconnect(&connection_);
-    egl_->eglDestroyStreamKHR(egl_->display(), stream_);
-    for (CUdeviceptr one : memory_) loaded_cuda_driver().cuMemFree(one);
-  }
-
-  bool connect() {
-    CudaScope scope(egl_->device()->context());
-    connected_ = egl_->cuEGLStreamProducerConnect(&connection_, stream_, int(format_.width),
-                                                  int(format_.height)) == CUDA_SUCCESS;
-    return connected_;
-  }
-  bool present(std::uint8_t value, std::uint32_t width, std::uint32_t height) {
-    CudaScope scope(egl_->device()->context());
-    const CUdeviceptr place = memory_[next_++ % memory_.size()];
-    loaded_cuda_driver().cuMemsetD8(place, value, kPitch * height * 3 / 2);
-    CUeglFrame frame{};
-    frame.frame.pPitch[0] = reinterpret_cast<void*>(place);
-    frame.frame.pPitch[1] = reinterpret_cast<void*>(place + kPitch * height);
-    frame.width = width;
-    frame.height = height;
-    frame.pitch = kPitch;
-    frame.planeCount = 2;
-    frame.numChannels = 1;
-    frame.frameType = CU_EGL_FRAME_TYPE_PITCH;
-    frame.eglColorFormat = CU_EGL_COLOR_FORMAT_YUV420_SEMIPLANAR_709;
-    frame.cuFormat = CU_AD_FORMAT_UNSIGNED_INT8;
-    CUstream stream = nullptr;
-    CUeglFrame back{};
-    if (next_ > 6) egl_->cuEGLStreamProducerReturnFrame(&connection_, &back, &stream);
-    return egl_->cuEGLStreamProducerPresentFrame(&connection_, frame, &stream) == CUDA_SUCCESS;
-  }
-
- private:
-  static constexpr std::size_t kPitch = 2048;
-  std::shared_ptr<const Egl> egl_;
-  Format format_;
-  EGLStreamKHR stream_ = EGL_NO_STREAM_KHR;
-  CUeglStreamConnection connection_{};
-  bool connected_ = false;
-  std::vector<CUdeviceptr> memory_;
-  std::size_t next_ = 0;
-};
-
 TEST_F(EglStream, AStreamOfThisProcessIsConsumedWithArrivalTimesWhereItHasNone) {
   OwnStream own(egl_, kPicture, "own");
   RigConfig config = config_of("eglstream:@own");
@@ -503,6 +447,53 @@ TEST_F(EglStream, AStreamOfThisProcessIsConsumedWithArrivalTimesWhereItHasNone) 
     for (const std::size_t at : {std::size_t{0}, bytes.size() / 2, bytes.size() - 1})
       EXPECT_EQ(static_cast<int>(bytes[at]), 50 + i);
     std::this_thread::sleep_for(milliseconds(17));
+  }
+}
+
+// Whatever EGL_SUPPORT_REUSE_NV says: with EGL's default acquire gives the last frame again, or CUDA error 999 while it is held.
+TEST_F(EglStream, AFrameIsDeliveredOnceHoweverLongTheNextTakes) {
+  for (const bool reuse : {true, false}) {
+    SCOPED_TRACE(reuse ? "EGL's default" : "no reuse");
+    OwnStream own(egl_, kPicture, "slow", reuse);
+    RigConfig config = config_of("eglstream:@slow");
+    config.layout = BatchLayout::reference;
+    std::vector<std::string> lost;
+    config.on_event = [&](const RigEvent& event) {
+      if (event.kind == RigEvent::Kind::sensor_lost) lost.push_back(event.error.what);
+    };
+    auto rig = started(config, kPicture);
+    ASSERT_NE(rig, nullptr);
+    ASSERT_TRUE(own.connect());
+    for (int i = 0; i < 5; ++i) {
+      ASSERT_TRUE(own.present(static_cast<std::uint8_t>(50 + i), kPicture.width, kPicture.height));
+      Batch held = whole_batch(*rig);
+      ASSERT_EQ(held.frames.size(), 1u);
+      EXPECT_EQ(held.frames[0].info.sequence, static_cast<std::uint64_t>(i));
+      EXPECT_EQ(static_cast<int>(download(held.frames[0], kPicture)[0]), 50 + i);
+      if (i % 2 == 1) held = {};  // released before the next comes; else held until then
+      EXPECT_TRUE(fails(rig->next_batch(milliseconds(150)), Errc::timed_out)) << "frame " << i;
+    }
+    EXPECT_EQ(rig->stats().sensors[0].frames, 5u);
+    EXPECT_THAT(lost, testing::IsEmpty());
+  }
+}
+
+TEST_F(EglStream, TheFirstFrameMayTakeItsTime) {
+  for (const bool reuse : {true, false}) {
+    SCOPED_TRACE(reuse ? "EGL's default" : "no reuse");
+    OwnStream own(egl_, kPicture, "late", reuse);
+    RigConfig config = config_of("eglstream:@late");
+    config.layout = BatchLayout::reference;
+    auto rig = started(config, kPicture);
+    ASSERT_NE(rig, nullptr);
+    EXPECT_TRUE(fails(rig->next_batch(milliseconds(100)), Errc::timed_out));  // no producer yet
+    ASSERT_TRUE(own.connect());
+    EXPECT_TRUE(fails(rig->next_batch(milliseconds(300)), Errc::timed_out));  // no frame yet
+    ASSERT_TRUE(own.present(77, kPicture.width, kPicture.height));
+    const Batch batch = whole_batch(*rig);
+    ASSERT_EQ(batch.frames.size(), 1u);
+    EXPECT_EQ(static_cast<int>(download(batch.frames[0], kPicture)[0]), 77);
+    EXPECT_FALSE(rig->stats().sensors[0].lost);
   }
 }
 

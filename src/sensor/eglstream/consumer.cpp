@@ -3,6 +3,11 @@
 // waits in acquire; a producer that dies leaves the stream disconnected, frames that are held stay readable, and acquire waits
 // its time out before it says so; before the producer has connected acquire fails at once; a picture of another size simply
 // arrives; memory of cuMemCreate() cannot be presented.
+//
+// When no frame came in time, acquire answers CUDA_ERROR_LAUNCH_TIMEOUT. A stream that may repeat its frames, as is EGL's
+// default (EGL_SUPPORT_REUSE_NV), answers CUDA_ERROR_UNKNOWN instead while there is nothing to repeat: no frame yet, or the
+// last one still held; else it gives that frame once more. Others answer CUDA_ERROR_UNKNOWN once in a while too, while all of
+// their frames are held. So only the stream's state says that the producer has gone.
 #include "sensor/eglstream/consumer.h"
 
 #include <thread>
@@ -14,19 +19,10 @@ namespace {
 // EGL_NV_stream_reset and its like name it; the number is NVIDIA's own (EGL_SUPPORT_REUSE_NV).
 constexpr EGLint kSupportReuse = 0x3335;
 
-// How far apart planes may lie to pass as one range of memory.
-constexpr std::uintptr_t kMaxRange = std::uintptr_t{1} << 30;
-
 Error gone() { return Error{Errc::device_lost, 0, "the producer of the EGLStream has gone"}; }
 
-bool is_range(const CUeglFrame& frame) {
-  if (frame.frameType != CU_EGL_FRAME_TYPE_PITCH) return false;
-  const auto first = reinterpret_cast<std::uintptr_t>(frame.frame.pPitch[0]);
-  for (unsigned p = 1; p < frame.planeCount; ++p) {
-    const auto plane = reinterpret_cast<std::uintptr_t>(frame.frame.pPitch[p]);
-    if (plane < first || plane - first > kMaxRange) return false;
-  }
-  return true;
+bool is_nothing_yet(CUresult failed) {
+  return failed == CUDA_ERROR_LAUNCH_TIMEOUT || failed == CUDA_ERROR_UNKNOWN;
 }
 
 }  // namespace
@@ -37,12 +33,10 @@ struct EglConsumer::Loan {
       : consumer(std::move(from)), resource(what) {
     cuda.device = consumer->egl_->device();
     cuda.are_arrays = frame.frameType == CU_EGL_FRAME_TYPE_ARRAY;
-    cuda.is_range = is_range(frame);
     cuda.fence = std::make_shared<CudaFence>(cuda.device);
     for (unsigned p = 0; p < std::min<unsigned>(frame.planeCount, kMaxPlanes); ++p)
       cuda.planes[p] = cuda.are_arrays ? reinterpret_cast<std::uintptr_t>(frame.frame.pArray[p])
                                        : reinterpret_cast<std::uintptr_t>(frame.frame.pPitch[p]);
-    if (cuda.is_range) pixels.data = static_cast<std::byte*>(frame.frame.pPitch[0]);
     pixels.cuda = &cuda;
   }
   Loan(const Loan&) = delete;
@@ -82,6 +76,9 @@ Result<std::shared_ptr<EglConsumer>> EglConsumer::connect(std::shared_ptr<const 
           consumer->egl_->cuEGLStreamConsumerConnect(&consumer->connection_, stream))
     return cuda_error(failed, "connect CUDA to an EGLStream as its consumer");
   consumer->connected_ = true;
+  EGLint may_repeat = EGL_TRUE;  // EGL's default
+  consumer->egl_->eglQueryStreamKHR(display, stream, kSupportReuse, &may_repeat);
+  consumer->may_repeat_ = may_repeat != EGL_FALSE;
   return consumer;
 }
 
@@ -126,29 +123,39 @@ EglConsumer::~EglConsumer() {
   if (owned_) egl_->eglDestroyStreamKHR(display_, stream_);
 }
 
+// Whether there may be frames: acquire needs a producer.
+bool EglConsumer::has_producer() {
+  if (has_producer_) return true;
+  const EGLint state = egl_->state_of(display_, stream_);
+  has_producer_ = state != EGL_STREAM_STATE_CONNECTING_KHR && state != EGL_STREAM_STATE_CREATED_KHR;
+  return has_producer_;
+}
+
+// Whether the frame that was acquired is the one before once more.
+bool EglConsumer::is_repeated() {
+  if (!may_repeat_) return false;
+  EGLuint64KHR number = 0;
+  if (!egl_->eglQueryStreamu64KHR(display_, stream_, EGL_CONSUMER_FRAME_KHR, &number)) return false;
+  return std::exchange(last_frame_, number) == number;
+}
+
 Result<std::optional<EglConsumer::Acquired>> EglConsumer::acquire(Nanoseconds timeout) {
-  const auto timeout_us = static_cast<unsigned>(timeout / std::chrono::microseconds(1));
-  // Nobody to wait for yet: acquire would fail at once.
-  if (!has_producer_) {
-    const EGLint state = egl_->state_of(display_, stream_);
-    if (state == EGL_STREAM_STATE_DISCONNECTED_KHR) return gone();
-    has_producer_ =
-        state != EGL_STREAM_STATE_CONNECTING_KHR && state != EGL_STREAM_STATE_CREATED_KHR;
-    if (!has_producer_) {
-      std::this_thread::sleep_for(std::min<Nanoseconds>(timeout, std::chrono::milliseconds(1)));
-      return std::optional<Acquired>();
-    }
-  }
+  const auto nothing_for = [](Nanoseconds time) {
+    std::this_thread::sleep_for(std::min<Nanoseconds>(time, std::chrono::milliseconds(1)));
+    return std::optional<Acquired>();
+  };
+  if (!has_producer()) return nothing_for(timeout);
   CudaScope scope(egl_->device()->context());
+  const Nanoseconds begin = monotonic_now();
   CUgraphicsResource resource = nullptr;
   CUstream stream = acquire_stream_.get();
-  const CUresult failed =
-      egl_->cuEGLStreamConsumerAcquireFrame(&connection_, &resource, &stream, timeout_us);
-  if (failed == CUDA_ERROR_LAUNCH_TIMEOUT) {
-    if (egl_->state_of(display_, stream_) == EGL_STREAM_STATE_DISCONNECTED_KHR) return gone();
-    return std::optional<Acquired>();
-  }
+  const CUresult failed = egl_->cuEGLStreamConsumerAcquireFrame(
+      &connection_, &resource, &stream,
+      static_cast<unsigned>(timeout / std::chrono::microseconds(1)));
   if (failed) {
+    if (egl_->state_of(display_, stream_) == EGL_STREAM_STATE_DISCONNECTED_KHR) return gone();
+    // Where it did not wait, it might fail again and again.
+    if (is_nothing_yet(failed)) return nothing_for(begin + timeout - monotonic_now());
     Error error = cuda_error(failed, "take a frame from an EGLStream");
     error.code = Errc::device_lost;
     return error;
@@ -158,6 +165,7 @@ Result<std::optional<EglConsumer::Acquired>> EglConsumer::acquire(Nanoseconds ti
   const CUresult unmapped = egl_->cuGraphicsResourceGetMappedEglFrame(&frame, resource, 0, 0);
   auto loan = std::make_shared<Loan>(shared_from_this(), resource, frame);
   if (unmapped) return cuda_error(unmapped, "look at a frame of an EGLStream");
+  if (is_repeated()) return std::optional<Acquired>();  // and given back
   loan->cuda.fence->was_written_by(stream, shared_from_this());
   if (has_metadata_)
     has_metadata_ = egl_->eglQueryStreamMetadataNV(display_, stream_, EGL_CONSUMER_METADATA_NV, 0,

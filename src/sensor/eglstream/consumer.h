@@ -38,8 +38,8 @@ class EglConsumer : public std::enable_shared_from_this<EglConsumer> {
     EglFrameMetadata metadata;  ///< As the stream has it; see info_of().
     std::shared_ptr<const Pixels> pixels;
   };
-  /// The next frame, waiting for it up to `timeout`; nothing if none comes. The host does not wait for its pixels: its fence
-  /// does.
+  /// The next frame, waiting for it up to `timeout`; nothing if none comes, however long the first one takes. Frames that
+  /// the stream repeats are left out. The host does not wait for a frame's pixels: its fence does.
   ///
   /// \errors  device_lost  the producer has gone; frames that are held stay readable.
   Result<std::optional<Acquired>> acquire(Nanoseconds timeout);
@@ -53,14 +53,18 @@ class EglConsumer : public std::enable_shared_from_this<EglConsumer> {
                                                       EGLDisplay display, EGLStreamKHR stream,
                                                       bool owned);
   void release(CUgraphicsResource resource, const CudaFence& fence);
+  bool has_producer();
+  bool is_repeated();
 
   std::shared_ptr<const Egl> egl_;
   EGLDisplay display_;
   EGLStreamKHR stream_;
   bool owned_;
   bool connected_ = false;
-  bool has_producer_ = false;  // seen, by whoever acquires
-  bool has_metadata_ = true;   // until it turns out that the stream has none; likewise
+  bool has_producer_ = false;     // seen, by whoever acquires
+  bool has_metadata_ = true;      // until it turns out that the stream has none; likewise
+  bool may_repeat_ = false;       // EGL_SUPPORT_REUSE_NV
+  std::uint64_t last_frame_ = 0;  // EGL_CONSUMER_FRAME_KHR, of whoever acquires
   CUeglStreamConnection connection_{};
   CudaStream acquire_stream_;
   Mutex release_mutex_;  // one release at a time

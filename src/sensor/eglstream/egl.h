@@ -21,6 +21,7 @@ namespace lockstep {
   X(PFNEGLGETSTREAMFILEDESCRIPTORKHRPROC, eglGetStreamFileDescriptorKHR)               \
   X(PFNEGLQUERYSTREAMKHRPROC, eglQueryStreamKHR)                                       \
   X(PFNEGLQUERYSTREAMMETADATANVPROC, eglQueryStreamMetadataNV)                         \
+  X(PFNEGLQUERYSTREAMU64KHRPROC, eglQueryStreamu64KHR)                                 \
   X(PFNEGLSETSTREAMMETADATANVPROC, eglSetStreamMetadataNV)
 
 #define LOCKSTEP_CUDA_EGL_FUNCTIONS(X) \

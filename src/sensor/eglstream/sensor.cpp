@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The frames of an EGLStream, lent as they lie. A thread of the sensor's own waits for them, since a stream has no fd to
 // poll; it hands them over with an eventfd.
+#include <pthread.h>
 #include <sys/eventfd.h>
 
 #include <atomic>
@@ -33,6 +34,7 @@ constexpr int kMaxFifo = 32;
 constexpr auto kAnswerPatience = std::chrono::milliseconds(1000);
 // How long one wait for a frame lasts: so late is it known that a producer has gone.
 constexpr auto kLook = std::chrono::milliseconds(20);
+constexpr const char* kThreadName = "lockstep-egl";
 
 struct EglStreamOptions {
   int fifo = kDefaultFifo;
@@ -230,6 +232,7 @@ Result<void> EglSensor::start() {
 }
 
 Result<void> EglSensor::stream() {
+  if (thread_.joinable()) stop();  // lost, and not let go yet
   auto consumer = connect();
   if (!consumer) return std::move(consumer).error();
   consumer_ = *std::move(consumer);
@@ -255,6 +258,7 @@ Result<void> EglSensor::launch() {
 }
 
 void EglSensor::run() {
+  pthread_setname_np(pthread_self(), kThreadName);
   while (!stop_.load()) {
     auto acquired = consumer_->acquire(kLook);
     if (!acquired) return end(std::move(acquired).error());
@@ -277,7 +281,7 @@ void EglSensor::end(Error error) {
   signal();
 }
 
-// As the frame lies: its own pitch and distances, where it has any.
+// With the frame's own pitch. Its planes lie where CudaPixels says.
 Result<Layout> EglSensor::layout_of(const CUeglFrame& frame) const {
   const Format& format = greeting_.format;
   const auto colour = egl_colour_of(frame.eglColorFormat, format.pixel_format);
@@ -291,21 +295,11 @@ Result<Layout> EglSensor::layout_of(const CUeglFrame& frame) const {
                      ", agreed was " + std::to_string(format.width) + "x" +
                      std::to_string(format.height) + " " + to_string(greeting_.colour)};
   if (frame.frameType == CU_EGL_FRAME_TYPE_ARRAY) return layout_;
-  Layout layout = layout_;
-  layout.size_bytes = 0;
-  const auto* base = static_cast<const std::byte*>(frame.frame.pPitch[0]);
-  for (std::size_t p = 0; p < layout.num_planes; ++p) {
-    Plane& plane = layout.planes[p];
-    if (frame.pitch < plane.row_bytes)
-      return Error{Errc::device_lost, 0,
-                   "the producer sends rows of " + std::to_string(frame.pitch) + " bytes for " +
-                       std::to_string(plane.row_bytes)};
-    plane.stride_bytes = frame.pitch;
-    plane.offset_bytes =
-        static_cast<std::size_t>(static_cast<const std::byte*>(frame.frame.pPitch[p]) - base);
-    layout.size_bytes =
-        std::max(layout.size_bytes, plane.offset_bytes + plane.stride_bytes * plane.rows);
-  }
+  auto layout = layout_with_stride(format.pixel_format, format.width, format.height, frame.pitch);
+  if (!layout)
+    return Error{Errc::device_lost, 0,
+                 "the producer sends rows of " + std::to_string(frame.pitch) + " bytes for " +
+                     std::to_string(layout_.planes[0].row_bytes)};
   return layout;
 }
 
@@ -349,8 +343,10 @@ Result<std::optional<Delivered>> EglSensor::dequeue() {
   return delivered;
 }
 
+// The stream is let go when the sensor is stopped or tried again: that takes the driver up to 11 ms, and whoever dequeues has
+// other sensors to serve.
 Error EglSensor::lost(Error error) {
-  stop();
+  streaming_ = false;
   error.code = Errc::device_lost;
   error.what += " (" + name() + ")";
   return error;
