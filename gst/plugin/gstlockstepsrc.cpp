@@ -93,6 +93,7 @@
 #include "gstlockstephandles.h"
 #include "gstlocksteplightproperties.h"
 #include "gstlocksteplightsignal.h"
+#include "gstlockstepranges.h"
 #include "gstlocksteprunningtime.h"
 #include "gstlockstepsourcelight.h"
 #include "gstlockstepsrccaps.h"
@@ -112,6 +113,7 @@ using lockstep::Error;
 using lockstep::FrameMemory;
 using lockstep::LightStats;
 using lockstep::Nanoseconds;
+using lockstep::RangeCopies;
 using lockstep::Result;
 using lockstep::Rig;
 using lockstep::RigEvent;
@@ -129,6 +131,7 @@ struct State {
   RigStats last_stats;                  // object lock; of the rig that was
   LightStats last_light;                // object lock; the same
   std::optional<BatchWrapper> wrapper;  // streaming thread
+  std::optional<RangeCopies> ranges;    // streaming thread; none where downstream takes planes
   GstClockTime period = 0;              // object lock; 0 until configured
 };
 
@@ -287,10 +290,34 @@ gboolean set_caps(GstBaseSrc* base, GstCaps* caps) {
   return TRUE;
 }
 
+// Downstream says whether it reads frames on a GPU by their planes; for all others each is one range of memory.
+gboolean decide_allocation(GstBaseSrc* base, GstQuery* query) {
+  auto& ranges = GST_LOCKSTEP_SRC(base)->state->ranges;
+  ranges.reset();
+  if (!lockstep::takes_planes(query)) ranges.emplace();
+  return GST_BASE_SRC_CLASS(gst_lockstep_src_parent_class)->decide_allocation(base, query);
+}
+
 GstClockTime running_time(GstLockstepSrc* self, Nanoseconds captured) {
   auto rig = rig_of(self);
   const GstClockTimeDiff offset = rig ? RunningTime::offset(GST_ELEMENT(self), *rig) : 0;
   return static_cast<GstClockTime>(std::max<gint64>(captured.count() + offset, 0));
+}
+
+Result<GstBuffer*> wrap(GstLockstepSrc* self, Rig& rig, lockstep::Batch batch,
+                        GstClockTimeDiff offset) {
+  State& state = *self->state;
+  GST_OBJECT_LOCK(self);
+  const GstClockTime period = state.period;
+  GST_OBJECT_UNLOCK(self);
+  if (state.ranges) {
+    auto copied = state.ranges->gather(batch, rig.format());
+    if (!copied) return std::move(copied).error();
+    rig.report_copies(*copied);
+  }
+  auto wrapped = state.wrapper->wrap(std::move(batch), {offset, period});
+  if (!wrapped) return std::move(wrapped).error();
+  return wrapped->release();
 }
 
 GstFlowReturn create(GstPushSrc* push, GstBuffer** buffer) {
@@ -304,15 +331,12 @@ GstFlowReturn create(GstPushSrc* push, GstBuffer** buffer) {
     return GST_FLOW_ERROR;
   }
   const Nanoseconds ready_at = taken->batch.ready_at;
-  GST_OBJECT_LOCK(self);
-  const GstClockTime period = self->state->period;
-  GST_OBJECT_UNLOCK(self);
-  auto wrapped = self->state->wrapper->wrap(std::move(taken->batch), {taken->offset, period});
+  auto wrapped = wrap(self, *rig, std::move(taken->batch), taken->offset);
   if (!wrapped) {
     lockstep::post_error(GST_ELEMENT(self), wrapped.error());
     return GST_FLOW_ERROR;
   }
-  *buffer = wrapped->release();
+  *buffer = *wrapped;
   GST_LOG_OBJECT(self, "passes on batch %" G_GUINT64_FORMAT ", PTS %" GST_TIME_FORMAT,
                  GST_BUFFER_OFFSET(*buffer), GST_TIME_ARGS(GST_BUFFER_PTS(*buffer)));
   self->state->supply->passed_on(GST_BUFFER_PTS(*buffer));
@@ -342,6 +366,7 @@ gboolean stop(GstBaseSrc* base) {
                     guint64{stats.batches}, guint64{stats.dropped_batches});
   }
   self->state->wrapper.reset();
+  self->state->ranges.reset();
   self->state->supply->reset();
   GST_OBJECT_LOCK(self);
   self->state->period = 0;
@@ -549,6 +574,7 @@ static void gst_lockstep_src_class_init(GstLockstepSrcClass* klass) {
   base_class->get_caps = get_caps;
   base_class->fixate = fixate;
   base_class->set_caps = set_caps;
+  base_class->decide_allocation = decide_allocation;
   base_class->unlock = unlock;
   base_class->unlock_stop = unlock_stop;
   base_class->stop = stop;

@@ -43,6 +43,7 @@
 #include "gstlockstepgpu.h"
 #include "gstlockstephandles.h"
 #include "gstlockstepmosaic.h"
+#include "gstlockstepranges.h"
 
 GST_DEBUG_CATEGORY_STATIC(lockstep_tiler_debug);
 #define GST_CAT_DEFAULT lockstep_tiler_debug
@@ -257,6 +258,7 @@ gboolean set_caps(GstBaseTransform* base, GstCaps* sink_caps, GstCaps* src_caps)
 gboolean propose_allocation(GstBaseTransform* base, GstQuery* decided, GstQuery* query) {
   if (!parent_class()->propose_allocation(base, decided, query)) return FALSE;
   gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
+  lockstep::offer_planes(query);
   return TRUE;
 }
 

@@ -121,12 +121,11 @@ class LOCKSTEP_API CudaFence {
 /// Pixels that lie in the memory of a GPU: what Pixels::cuda tells of them.
 struct CudaPixels {
   std::shared_ptr<CudaDevice> device;
-  /// Of each plane: its device address (CUdeviceptr), or its CUarray. Strides are those of the frame's Layout; its offsets
-  /// hold only where `is_range`.
+  /// Of each plane: its device address (CUdeviceptr), or its CUarray. Planes may lie in any order and any distance apart;
+  /// strides are those of the frame's Layout, offsets mean nothing. Where Pixels::data is set the frame is one range of
+  /// memory instead, its planes at the Layout's offsets from there, and only the first is named here.
   std::array<std::uintptr_t, kMaxPlanes> planes{};
   bool are_arrays = false;  ///< The planes are CUDA arrays, which kernels read through textures.
-  bool is_range =
-      false;  ///< Pixels::data is a device address, and the planes lie at the Layout's offsets from it.
   /// Who writes and reads it. Readers outside of this library too must keep to it, or keep the pixels until they are done.
   std::shared_ptr<CudaFence> fence;
 };

@@ -68,8 +68,8 @@ struct CudaPixels;
 ///
 /// \thread  data may be read from any thread; destruction too.
 struct Pixels {
-  /// Start of the slot; planes lie at Layout's offsets. Where `cuda` is set an address of the GPU (CUdeviceptr), or null:
-  /// the CPU must not touch it.
+  /// Start of the slot; planes lie at Layout's offsets. Where `cuda` is set an address of the GPU (CUdeviceptr), which the
+  /// CPU must not touch; null where the frame is no one range of memory, and CudaPixels::planes says where its planes lie.
   std::byte* data = nullptr;
   std::size_t size_bytes = 0;
   int fd = -1;  ///< Offset 0 is data's first byte; reaches this slot only. dup() to keep it.

@@ -23,8 +23,8 @@ struct SlotView {
   FdKind fd_kind = FdKind::none;
   /// The same as a dma-buf where the driver can and `fd` is none; -1 elsewhere.
   int dmabuf_fd = -1;
-  /// Where the arena is GPU memory: who writes and reads the slot. `is_range` is set: planes lie where the frame's Layout
-  /// says, and of CudaPixels::planes only the first, the slot's address, is known here.
+  /// Where the arena is GPU memory: who writes and reads the slot. Planes lie where the frame's Layout says, and of
+  /// CudaPixels::planes only the first, the slot's address, is known here.
   const CudaPixels* cuda = nullptr;
 };
 

@@ -199,6 +199,10 @@ class LOCKSTEP_API Rig {
   /// \units   ready_at as in Batch.
   void report_departure(Nanoseconds ready_at);
 
+  /// Counts a copy of the frame in each of these slots, which the caller made of a batch, in stats().
+  /// \thread  any.
+  void report_copies(std::span<const std::size_t> slots);
+
   /// Changes settings under a new revision, which it returns. It takes effect on the same trigger in every sensor, each
   /// sensor's and each setting's delay counted in; each frame tells whether it was exposed under it. Before start() it
   /// holds from the first frame on.

@@ -36,7 +36,7 @@ CudaPicture cuda_picture(const Pixels& pixels, const Layout& layout, PixelFormat
   const auto begin = reinterpret_cast<std::uintptr_t>(pixels.data);
   for (std::size_t p = 0; p < layout.num_planes; ++p) {
     const Plane& plane = layout.planes[p];
-    picture.planes[p] = pixels.cuda->is_range ? begin + plane.offset_bytes : pixels.cuda->planes[p];
+    picture.planes[p] = pixels.data ? begin + plane.offset_bytes : pixels.cuda->planes[p];
     picture.strides[p] = plane.stride_bytes;
   }
   return picture;

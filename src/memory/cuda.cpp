@@ -248,7 +248,6 @@ Result<Slot> make_slot(AddressRange& range, std::size_t index, bool with_dmabuf)
   if (with_dmabuf) slot.dmabuf = dmabuf_of(address, range.slot_stride());
   slot.pixels.device = range.device();
   slot.pixels.planes[0] = static_cast<std::uintptr_t>(address);
-  slot.pixels.is_range = true;
   slot.pixels.fence = std::make_shared<CudaFence>(range.device());
   return slot;
 }

@@ -124,6 +124,11 @@ void Rig::report_departure(Nanoseconds ready_at) {
   state_->stats.latency.add(latency);
 }
 
+void Rig::report_copies(std::span<const std::size_t> slots) {
+  MutexLock lock(state_->mutex);
+  for (const std::size_t slot : slots) ++state_->stats.sensors[slot].copies;
+}
+
 Result<void> Rig::set_grouping(const Grouping& grouping) {
   if (auto valid = check_grouping(grouping); !valid) return valid;
   MutexLock lock(state_->mutex);

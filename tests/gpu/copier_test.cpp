@@ -93,7 +93,6 @@ std::shared_ptr<Source> on_gpu(const std::shared_ptr<CudaDevice>& device,
   auto source = on_host(picture, tight, layout);
   source->cuda.device = device;
   source->cuda.fence = std::make_shared<CudaFence>(device);
-  source->cuda.is_range = is_range;
   CudaScope scope(device->context());
   EXPECT_EQ(driver().cuMemAlloc(&source->memory, layout.size_bytes), CUDA_SUCCESS);
   EXPECT_EQ(driver().cuMemcpyHtoD(source->memory, source->bytes.data(), layout.size_bytes),

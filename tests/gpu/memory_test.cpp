@@ -87,7 +87,6 @@ TEST_F(GpuMemory, SlotsLieAWholeNumberOfGranulesApart) {
       ASSERT_NE(slot.cuda, nullptr);
       EXPECT_EQ(slot.cuda->device, device_);
       EXPECT_EQ(slot.cuda->planes[0], reinterpret_cast<std::uintptr_t>(slot.data));
-      EXPECT_TRUE(slot.cuda->is_range);
       EXPECT_NE(slot.cuda->fence, nullptr);
     }
   }

@@ -31,7 +31,7 @@ inline std::vector<std::byte> download(const Frame& frame, const Format& format)
       copy.srcArray = reinterpret_cast<CUarray>(cuda->planes[p]);
     } else {
       copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
-      copy.srcDevice = !cuda->is_range ? cuda->planes[p]
+      copy.srcDevice = !frame.pixels->data ? cuda->planes[p]
                                        : reinterpret_cast<CUdeviceptr>(frame.pixels->data) +
                                              frame.layout.planes[p].offset_bytes;
     }

@@ -367,7 +367,7 @@ TEST(TensorPlan, RefusesWhatCannotBeMade) {
 
 TEST(CudaPictureOfPixels, LiesWhereItsPlanesDo) {
   CudaPixels cuda;
-  cuda.planes = {0x1000, 0x9000, 0};
+  cuda.planes = {0x49b00000, 0x9000, 0};  // far apart, the chroma below
   Pixels pixels;
   pixels.cuda = &cuda;
   const Layout layout = *layout_with_stride(PixelFormat::nv12, 64, 48, 128);
@@ -375,7 +375,6 @@ TEST(CudaPictureOfPixels, LiesWhereItsPlanesDo) {
   EXPECT_EQ(apart.planes[1], 0x9000u);
   EXPECT_EQ(apart.strides, (std::array<std::size_t, 3>{128, 128, 0}));
   pixels.data = reinterpret_cast<std::byte*>(0x4000);
-  cuda.is_range = true;
   const CudaPicture range = cuda_picture(pixels, layout, PixelFormat::nv12, 64, 48);
   EXPECT_EQ(range.planes[0], 0x4000u);
   EXPECT_EQ(range.planes[1], 0x4000u + 128 * 48);

@@ -11,24 +11,39 @@
 //   planes whose stride is another. So for that purpose ours are one row of all bytes (an arena: a row for each slot), and
 //   only then told their real info, which textures and copies between devices are made by.
 // - For the same reason GStreamer's own copies would be laid out otherwise than the buffer's GstVideoMeta says; ours are not.
+// - A memory is one range. A frame whose planes lie apart is read by cuda_pixels_of() only: nobody gets an address, on
+//   which gst_memory_make_mapped() maps a copy. For the CPU we copy it ourselves, plane by plane, to where its layout says.
 // - Reading does not show. Who reads in a stream of its own gives the memory back when its work is in that stream, not when
 //   it is done; cudaconvert for one. Streams of GStreamer's are such as the legacy default stream waits for, each and all:
 //   an event in that one comes after everything that GStreamer's elements were given to do in the context so far.
 #include "gstlockstepcudamemory.h"
 
+#include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "gstlockstepgpuhandles.h"
 
 namespace lockstep {
 namespace {
 
+// A frame whose planes lie apart, as the CPU has it.
+struct HostCopy {
+  explicit HostCopy(const Layout& of) : layout(of) {}
+
+  const Layout layout;
+  std::mutex mutex;
+  std::vector<std::byte> bytes;  // under the mutex; empty until somebody maps it
+};
+
 // What a memory keeps; its user data.
 struct CudaLease {
   std::shared_ptr<CudaDevice> device;
   std::vector<std::shared_ptr<const Pixels>> pixels;
   std::shared_ptr<Arena> arena;
+  std::unique_ptr<HostCopy> apart;  // null where it is one range
 };
 
 constexpr CUstream kLegacyDefaultStream = nullptr;
@@ -71,8 +86,17 @@ GstVideoInfo mapping_info(const GstVideoInfo& info) {
 }
 
 GstMemory* copy_whole(GstMemory* memory);
+const CudaLease* lease_of(GstMemory* memory);
+gpointer map_apart(GstMemory* memory, const CudaLease& lease);
 
+GstMemoryMapFunction map_range = nullptr;
 GstMemoryCopyFunction copy_part = nullptr;
+
+gpointer map_memory(GstMemory* memory, gsize size, GstMapFlags flags) {
+  const CudaLease* lease = lease_of(memory);
+  if (!lease || !lease->apart) return map_range(memory, size, flags);
+  return (flags & GST_MAP_CUDA) ? nullptr : map_apart(memory, *lease);
+}
 
 GstMemory* copy_memory(GstMemory* memory, gssize offset, gssize size) {
   const bool whole = offset == 0 && (size == -1 || static_cast<gsize>(size) == memory->size);
@@ -96,6 +120,8 @@ G_DEFINE_TYPE(LockstepCudaAllocator, lockstep_cuda_allocator, GST_TYPE_CUDA_ALLO
 static void lockstep_cuda_allocator_class_init(LockstepCudaAllocatorClass*) {}
 
 static void lockstep_cuda_allocator_init(LockstepCudaAllocator* self) {
+  lockstep::map_range = GST_ALLOCATOR_CAST(self)->mem_map;
+  GST_ALLOCATOR_CAST(self)->mem_map = lockstep::map_memory;
   lockstep::copy_part = GST_ALLOCATOR_CAST(self)->mem_copy;
   GST_ALLOCATOR_CAST(self)->mem_copy = lockstep::copy_memory;
 }
@@ -133,41 +159,116 @@ CUdeviceptr address_of(const std::byte* data) {
   return static_cast<CUdeviceptr>(reinterpret_cast<std::uintptr_t>(data));
 }
 
-// Memory of its own that holds the same bytes; its free is GStreamer's. Null where there is none left.
-GstMemory* new_copy(GstCudaMemory* from, CUdeviceptr address) {
-  GstCudaStream* stream = gst_cuda_memory_get_stream(from);
-  const GstVideoInfo mapping = mapping_info(from->info);
+// Copies what is there, one part after the other. \shape parts: where from, and to which offset of the target.
+CUresult copy_parts(std::vector<CUDA_MEMCPY2D>& parts, GstCudaStream* stream) {
+  for (CUDA_MEMCPY2D& part : parts)
+    if (const CUresult failed = CuMemcpy2DAsync(&part, gst_cuda_stream_get_handle(stream)))
+      return failed;
+  return CUDA_SUCCESS;
+}
+
+// All of a memory that is one range.
+std::vector<CUDA_MEMCPY2D> whole_of(CUdeviceptr address, const GstVideoInfo& mapping) {
   CUDA_MEMCPY2D copy{};
-  copy.srcMemoryType = copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+  copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
   copy.srcDevice = address;
   copy.srcPitch = copy.dstPitch = copy.WidthInBytes = static_cast<std::size_t>(mapping.width);
   copy.Height = static_cast<std::size_t>(mapping.height);
+  return {copy};
+}
+
+// The planes of a frame, each from where it lies to where `layout` has it.
+std::vector<CUDA_MEMCPY2D> planes_of(const CudaPixels& pixels, const Layout& layout) {
+  std::vector<CUDA_MEMCPY2D> copies;
+  for (std::size_t p = 0; p < layout.num_planes; ++p) {
+    const Plane& plane = layout.planes[p];
+    CUDA_MEMCPY2D& copy = copies.emplace_back();
+    if (pixels.are_arrays) {
+      copy.srcMemoryType = CU_MEMORYTYPE_ARRAY;
+      copy.srcArray = reinterpret_cast<CUarray>(pixels.planes[p]);
+    } else {
+      copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
+      copy.srcDevice = static_cast<CUdeviceptr>(pixels.planes[p]);
+      copy.srcPitch = plane.stride_bytes;
+    }
+    copy.dstPitch = plane.stride_bytes;
+    copy.WidthInBytes = plane.row_bytes;
+    copy.Height = plane.rows;
+  }
+  return copies;
+}
+
+gpointer map_apart(GstMemory* memory, const CudaLease& lease) {
+  auto* from = GST_CUDA_MEMORY_CAST(memory);
+  HostCopy& host = *lease.apart;
+  std::lock_guard lock(host.mutex);
+  if (!host.bytes.empty()) return host.bytes.data();
+  std::vector<std::byte> bytes(host.layout.size_bytes);
+  std::vector<CUDA_MEMCPY2D> copies = planes_of(*lease.pixels.front()->cuda, host.layout);
+  for (std::size_t p = 0; p < copies.size(); ++p) {
+    copies[p].dstMemoryType = CU_MEMORYTYPE_HOST;
+    copies[p].dstHost = bytes.data() + host.layout.planes[p].offset_bytes;
+  }
+  if (!gst_cuda_context_push(from->context)) return nullptr;
+  GstCudaStream* stream = gst_cuda_memory_get_stream(from);
+  const CUresult failed = copy_parts(copies, stream);
+  const CUresult unfinished = CuStreamSynchronize(gst_cuda_stream_get_handle(stream));
+  gst_cuda_context_pop(nullptr);
+  if (failed || unfinished) return nullptr;
+  host.bytes = std::move(bytes);
+  return host.bytes.data();
+}
+
+// Memory of its own that holds the same bytes, as one range; its free is GStreamer's. Null where there is none left.
+GstMemory* new_copy(GstCudaMemory* from, std::vector<CUDA_MEMCPY2D> copies,
+                    const std::vector<std::size_t>& offsets) {
+  GstCudaStream* stream = gst_cuda_memory_get_stream(from);
+  const GstVideoInfo mapping = mapping_info(from->info);
+  CUdeviceptr address = 0;
   std::size_t pitch = 0;
   // In one row, whose pitch is then no matter.
-  if (CuMemAllocPitch(&copy.dstDevice, &pitch, mapping.size, 1, 16) != CUDA_SUCCESS) return nullptr;
-  if (CuMemcpy2DAsync(&copy, gst_cuda_stream_get_handle(stream)) != CUDA_SUCCESS) {
-    CuMemFree(copy.dstDevice);
+  if (CuMemAllocPitch(&address, &pitch, mapping.size, 1, 16) != CUDA_SUCCESS) return nullptr;
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    copies[i].dstMemoryType = CU_MEMORYTYPE_DEVICE;
+    copies[i].dstDevice = address + offsets[i];
+  }
+  if (copy_parts(copies, stream) != CUDA_SUCCESS) {
+    CuMemFree(address);
     return nullptr;
   }
   GstMemory* memory = gst_cuda_allocator_alloc_wrapped(allocator(), from->context, stream, &mapping,
-                                                       copy.dstDevice, nullptr, nullptr);
+                                                       address, nullptr, nullptr);
   GST_CUDA_MEMORY_CAST(memory)->info = from->info;
   need_sync(memory);
   return memory;
 }
 
-GstMemory* copy_whole(GstMemory* memory) {
-  auto* from = GST_CUDA_MEMORY_CAST(memory);
+GstMemory* copy_apart(GstCudaMemory* from, const CudaLease& lease) {
+  const Layout& layout = lease.apart->layout;
+  std::vector<std::size_t> offsets;
+  for (std::size_t p = 0; p < layout.num_planes; ++p)
+    offsets.push_back(layout.planes[p].offset_bytes);
+  return new_copy(from, planes_of(*lease.pixels.front()->cuda, layout), offsets);
+}
+
+GstMemory* copy_range(GstCudaMemory* from) {
+  GstMemory* memory = GST_MEMORY_CAST(from);
   GstMapInfo map;
   if (!gst_memory_map(memory, &map,
                       static_cast<GstMapFlags>(int{GST_MAP_READ} | int{GST_MAP_CUDA})))
     return nullptr;
-  GstMemory* copy = nullptr;
-  if (gst_cuda_context_push(from->context)) {
-    copy = new_copy(from, address_of(reinterpret_cast<const std::byte*>(map.data)));
-    gst_cuda_context_pop(nullptr);
-  }
+  const CUdeviceptr address = address_of(reinterpret_cast<const std::byte*>(map.data));
+  GstMemory* copy = new_copy(from, whole_of(address, mapping_info(from->info)), {0});
   gst_memory_unmap(memory, &map);
+  return copy;
+}
+
+GstMemory* copy_whole(GstMemory* memory) {
+  auto* from = GST_CUDA_MEMORY_CAST(memory);
+  const CudaLease* lease = lease_of(memory);
+  if (!gst_cuda_context_push(from->context)) return nullptr;
+  GstMemory* copy = lease && lease->apart ? copy_apart(from, *lease) : copy_range(from);
+  gst_cuda_context_pop(nullptr);
   return copy;
 }
 
@@ -184,20 +285,23 @@ const CudaLease* lease_of(GstMemory* memory) {
 Result<GstMemory*> cuda_memory_of(std::shared_ptr<const Pixels> pixels, const GstVideoInfo& info,
                                   const Layout& layout) {
   const CudaPixels& cuda = *pixels->cuda;
-  if (!cuda.is_range || cuda.are_arrays)
-    return Error{Errc::not_supported, 0,
-                 "pass on a frame that is no one range of GPU memory, as CUDA arrays are not; use "
-                 "layout=auto with memory=cuda"};
   auto gpu = gpu_of(cuda.device);
   if (!gpu) return std::move(gpu).error();
   if (cuda.fence) {
     if (auto waits = cuda.fence->before_reading((*gpu)->stream_handle()); !waits)
       return std::move(waits).error();
   }
-  const CUdeviceptr address = address_of(pixels->data);
-  CudaLease lease{cuda.device, {}, nullptr};
+  const bool is_range = pixels->data != nullptr;
+  // Nobody gets the address of planes that lie apart.
+  const auto address =
+      is_range ? address_of(pixels->data) : static_cast<CUdeviceptr>(cuda.planes[0]);
+  CudaLease lease{
+      cuda.device, {}, nullptr, is_range ? nullptr : std::make_unique<HostCopy>(layout)};
   lease.pixels.push_back(std::move(pixels));
-  return wrap(**gpu, with_layout(info, layout), address, std::move(lease));
+  GstMemory* memory = wrap(**gpu, with_layout(info, layout), address, std::move(lease));
+  // It is not ours to write to, and what the CPU has of it is a copy.
+  if (!is_range) GST_MINI_OBJECT_FLAG_SET(memory, GST_MEMORY_FLAG_READONLY);
+  return memory;
 }
 
 Result<GstMemory*> cuda_memory_of(const std::shared_ptr<Arena>& arena,
@@ -213,7 +317,7 @@ Result<GstMemory*> cuda_memory_of(const std::shared_ptr<Arena>& arena,
   }
   const CUdeviceptr address = address_of(arena->bytes().data());
   const GstVideoInfo info = bytes_info(arena->slot_stride(), arena->num_slots());
-  GstMemory* memory = wrap(**gpu, info, address, {slot->device, std::move(frames), arena});
+  GstMemory* memory = wrap(**gpu, info, address, {slot->device, std::move(frames), arena, nullptr});
   // The frames' own memories are the same bytes; only through them may anybody write.
   GST_MINI_OBJECT_FLAG_SET(memory, GST_MEMORY_FLAG_READONLY);
   return memory;

@@ -71,17 +71,16 @@ CudaPicture on_gpu(const PictureView& picture, PixelFormat format) {
 }
 
 // A frame of ours. It is not mapped: GStreamer has the host wait when it frees memory that was mapped, and not waited for.
-CudaPicture on_gpu(const std::byte* data, const GstVideoInfo& layout, PixelFormat format) {
-  CudaPicture made;
-  made.pixel_format = format;
-  made.width = static_cast<std::uint32_t>(GST_VIDEO_INFO_WIDTH(&layout));
-  made.height = static_cast<std::uint32_t>(GST_VIDEO_INFO_HEIGHT(&layout));
-  for (guint p = 0; p < GST_VIDEO_INFO_N_PLANES(&layout); ++p) {
-    made.planes[p] =
-        reinterpret_cast<std::uintptr_t>(data) + GST_VIDEO_INFO_PLANE_OFFSET(&layout, p);
-    made.strides[p] = static_cast<std::size_t>(GST_VIDEO_INFO_PLANE_STRIDE(&layout, p));
+CudaPicture on_gpu(const Pixels& pixels, const GstVideoInfo& info, PixelFormat format) {
+  Layout layout;
+  layout.num_planes = GST_VIDEO_INFO_N_PLANES(&info);
+  for (guint p = 0; p < GST_VIDEO_INFO_N_PLANES(&info); ++p) {
+    layout.planes[p].offset_bytes = GST_VIDEO_INFO_PLANE_OFFSET(&info, p);
+    layout.planes[p].stride_bytes = static_cast<std::size_t>(GST_VIDEO_INFO_PLANE_STRIDE(&info, p));
   }
-  return made;
+  return cuda_picture(pixels, layout, format,
+                      static_cast<std::uint32_t>(GST_VIDEO_INFO_WIDTH(&info)),
+                      static_cast<std::uint32_t>(GST_VIDEO_INFO_HEIGHT(&info)));
 }
 
 std::array<guint8, 3> components_of(const Colour& colour, const GstVideoInfo& info) {
@@ -146,7 +145,7 @@ Result<void> CudaMosaicPainter::State::add_frame(Work& work, const GstLockstepFr
   const auto pixels = cuda_pixels_of(frame.buffer);
   if (!pixels) work.foreign.push_back(stream_of(*memory));
   if (pixels && !GST_MEMORY_FLAG_IS_SET(*memory, GST_CUDA_MEMORY_TRANSFER_NEED_UPLOAD)) {
-    work.tiles.push_back({on_gpu(pixels->data, (*memory)->info, format), place});
+    work.tiles.push_back({on_gpu(*pixels, (*memory)->info, format), place});
   } else {
     const MappedFrame& mapped = work.mapped.emplace_back(frame_info, frame.buffer, kReadOnGpu);
     if (!mapped) return Error{Errc::io, 0, "map " + what + " to read it"};
