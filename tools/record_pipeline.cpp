@@ -16,6 +16,8 @@ constexpr const char* kCore = "package libgstreamer1.0-0";
 constexpr const char* kBase = "package gstreamer1.0-plugins-base";
 constexpr const char* kGood = "package gstreamer1.0-plugins-good";
 constexpr const char* kBad = "package gstreamer1.0-plugins-bad";
+constexpr const char* kNvcodec =
+    "package gstreamer1.0-plugins-bad, which has it on machines with an NVIDIA driver";
 
 // Adds elements to a pipeline one behind the other. The first failure stays.
 class Chain {
@@ -136,6 +138,16 @@ Owned<GstCaps> sensor_caps(const CaptureOptions& options) {
   return anything ? nullptr : std::move(owned);
 }
 
+// Whether the source will deliver frames in the memory of a GPU, which it knows once it has opened its sensors. Where it
+// cannot open them it says so again when the pipeline starts.
+bool delivers_on_gpu(GstElement* source) {
+  gst_element_set_state(source, GST_STATE_READY);
+  const Owned<GstPad> pad(gst_element_get_static_pad(source, "src"));
+  const Owned<GstCaps> caps(gst_pad_query_caps(pad.get(), nullptr));
+  return gst_caps_get_size(caps.get()) > 0 &&
+         gst_caps_features_contains(gst_caps_get_features(caps.get(), 0), "memory:CUDAMemory");
+}
+
 }  // namespace
 
 Result<RecordPipeline> build_record_pipeline(const RecordOptions& options) {
@@ -154,6 +166,7 @@ Result<RecordPipeline> build_record_pipeline(const RecordOptions& options) {
   if (GstElement* tiler = chain.add("locksteptiler", kOurs))
     g_object_set(tiler, "width", options.width, "height", options.height, "rows", options.rows,
                  "columns", options.columns, nullptr);
+  if (built.source && delivers_on_gpu(built.source)) chain.add("cudadownload", kNvcodec);
   chain.add("videoconvert", kBase);
   chain.filter(Owned<GstCaps>(gst_caps_from_string("video/x-raw,format=(string){I420,NV12}")));
   chain.add(make_encoder(**encoder, options.bitrate_kbit, options.preset));
