@@ -141,7 +141,7 @@ class LOCKSTEP_API CudaKernels {
   /// Makes the input tensor of a network of frames, wherever each lies, in one pass and by one launch: scaled (bilinear,
   /// between the centres of pixels, as OpenCV's INTER_LINEAR), converted to RGB, mean taken off, scaled, and bars filled.
   /// Chroma lies in the middle of the four pixels that share it; colours are clamped to 0..255 and not rounded on the way.
-  /// Frames whose chroma has an odd address or stride (P010: not a multiple of 4) take longer.
+  /// Frames whose chroma has an odd address or stride (P010: not a multiple of 4), or of two pixels a row, take longer.
   ///
   /// \shape   frames in NV12 or P010_10LE, of any sizes, arrays or not; `tensor` a device address of tensor_bytes(), aligned
   ///          to 16 bytes.

@@ -72,12 +72,15 @@ Result<TensorLaunch> plan_tensor(std::span<const KernelSource> frames, const Ten
   if (auto checked = check_tensor(spec, tensor); !checked) return std::move(checked).error();
   TensorLaunch launch;
   TensorParameters& parameters = launch.parameters;
-  bool all_aligned = true;
+  bool can_share = true;  // what columns of a block take of a frame
   for (std::size_t i = 0; i < frames.size(); ++i) {
     auto frame = plan_frame(frames[i], spec, "make a tensor of frame " + std::to_string(i) + ", ");
     if (!frame) return std::move(frame).error();
     parameters.frames[i] = *frame;
-    all_aligned = all_aligned && frame->access != Access::unaligned;
+    can_share = can_share && frame->access != Access::unaligned &&
+                frame->across.from >= kernels::kMinSharedWidth &&
+                std::uint64_t{frame->strides[0]} * frame->down.from <= UINT32_MAX &&
+                std::uint64_t{frame->strides[1]} * frame->down.from <= UINT32_MAX;
   }
   plan_values(spec, parameters);
   parameters.tensor = tensor;
@@ -87,9 +90,8 @@ Result<TensorLaunch> plan_tensor(std::span<const KernelSource> frames, const Ten
   parameters.order = static_cast<std::uint8_t>(spec.order);
   parameters.has_pairs = spec.width % 2 == 0;
   const bool is_half_planar = spec.type == TensorType::float16 && spec.order == TensorOrder::nchw;
-  launch.kernel = !all_aligned
-                      ? TensorKernel::any
-                      : (is_half_planar ? TensorKernel::half_planar : TensorKernel::aligned);
+  launch.kernel = !can_share ? TensorKernel::any
+                             : (is_half_planar ? TensorKernel::half_planar : TensorKernel::aligned);
   const unsigned rows = launch.kernel == TensorKernel::any ? 1 : kernels::kTensorRows;
   launch.grid = {divide_up(spec.width, kernels::kTensorColumns),
                  divide_up(spec.height, kernels::kTensorWarps * rows),

@@ -3,6 +3,7 @@
 // has. tests/gpu/kernels_test.cpp runs the same on one.
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <deque>
 #include <vector>
 
@@ -27,6 +28,22 @@ void run(const Launch<Parameters>& launch, const Kernel& kernel) {
       for (unsigned x = 0; x < launch.grid[0]; ++x)
         for (unsigned thread = 0; thread < kernels::kThreads; ++thread)
           kernel(launch.parameters, Thread{thread, x, y, z, launch.grid[0]});
+}
+
+// All threads of a block compute what they share before any goes on.
+template <typename Output>
+void run_tensor(const TensorLaunch& launch) {
+  for (unsigned z = 0; z < launch.grid[2]; ++z)
+    for (unsigned y = 0; y < launch.grid[1]; ++y)
+      for (unsigned x = 0; x < launch.grid[0]; ++x) {
+        kernels::SharedAxes<kernels::kTensorRows> axes;
+        std::memset(static_cast<void*>(&axes), 0x7f, sizeof axes);
+        for (unsigned thread = 0; thread < kernels::kThreads; ++thread)
+          axes.compute(launch.parameters, Thread{thread, x, y, z, launch.grid[0]});
+        for (unsigned thread = 0; thread < kernels::kThreads; ++thread)
+          kernels::tensor<kernels::kTensorRows, Output>(
+              launch.parameters, Thread{thread, x, y, z, launch.grid[0]}, axes);
+      }
 }
 
 std::uintptr_t address_of(const AlignedBytes& bytes) {
@@ -76,10 +93,10 @@ class EmulatedGpu : public KernelRunner {
     using HalfPlanar = kernels::Output<kernels::Element::half, kernels::Order::planar>;
     switch (launch->kernel) {
       case TensorKernel::half_planar:
-        run(*launch, kernels::tensor<kernels::kTensorRows, HalfPlanar>);
+        run_tensor<HalfPlanar>(*launch);
         break;
       case TensorKernel::aligned:
-        run(*launch, kernels::tensor<kernels::kTensorRows, kernels::AnyOutput>);
+        run_tensor<kernels::AnyOutput>(*launch);
         break;
       case TensorKernel::any:
         run(*launch, kernels::tensor_of_any);

@@ -118,6 +118,10 @@ LOCKSTEP_DEVICE std::uint32_t byte_of(float value) {
 LOCKSTEP_DEVICE std::uint32_t rounded(float value) { return __float2uint_rn(value); }
 LOCKSTEP_DEVICE float float_of_bits(std::uint32_t bits) { return __uint_as_float(bits); }
 LOCKSTEP_DEVICE std::uint32_t bits_of(float value) { return __float_as_uint(value); }
+/// Byte `index` of a word, with the upper three of `above` over it.
+LOCKSTEP_DEVICE std::uint32_t byte_below(std::uint32_t word, unsigned index, std::uint32_t above) {
+  return __byte_perm(word, above, 0x7650u + index);
+}
 
 LOCKSTEP_DEVICE std::uint16_t half_of(float value) {
   std::uint16_t half;
@@ -204,6 +208,10 @@ inline std::uint32_t bits_of(float value) {
   std::uint32_t bits;
   std::memcpy(&bits, &value, sizeof bits);
   return bits;
+}
+
+inline std::uint32_t byte_below(std::uint32_t word, unsigned index, std::uint32_t above) {
+  return (word >> 8 * index & 0xff) | (above & ~0xffu);
 }
 
 inline std::uint16_t half_of(float value) {

@@ -153,6 +153,8 @@ inline constexpr unsigned kTensorColumns =
     64;  ///< Pixels of a block; a thread has 2 of them, in each of its rows.
 inline constexpr unsigned kTensorWarps = kThreads / 32;
 inline constexpr unsigned kTensorRows = 2;  ///< Of a thread, where all frames are aligned.
+/// Of frames whose columns a block may share: two samples of chroma a row.
+inline constexpr unsigned kMinSharedWidth = 3;
 
 struct TensorParameters {
   TensorFrame frames[kMaxPictures];

@@ -49,6 +49,11 @@ LOCKSTEP_DEVICE float float_of(std::uint32_t value) {
   return float_of_bits(0x4b000000u | value) - 8388608.0f;
 }
 
+/// Byte `index` of a word as a float.
+LOCKSTEP_DEVICE float float_of_byte(std::uint32_t word, unsigned index) {
+  return float_of_bits(byte_below(word, index, 0x4b000000u)) - 8388608.0f;
+}
+
 // What counts of a sample. Those of 16 bits hold 10, at the top.
 template <typename Sample>
 LOCKSTEP_DEVICE float sample_of(std::uint32_t raw) {
@@ -91,6 +96,10 @@ struct MemoryReader {
   LOCKSTEP_DEVICE Row row(int plane, int y) const {
     return planes[plane] + static_cast<std::uint64_t>(y) * strides[plane];
   }
+  /// The row that begins at that byte of the plane.
+  LOCKSTEP_DEVICE Row row_at(int plane, std::uint32_t offset) const {
+    return planes[plane] + offset;
+  }
   LOCKSTEP_DEVICE float luma(Row row, int x) const {
     return sample_of<Sample>(
         load_word<Sample, kAligned>(row + static_cast<unsigned>(x) * sizeof(Sample)));
@@ -102,7 +111,7 @@ struct MemoryReader {
       return {sample_of<Sample>(both), sample_of<Sample>(both >> 16)};
     } else {
       const std::uint32_t both = load_word<std::uint16_t, kAligned>(at);
-      return {sample_of<Sample>(both & 0xff), sample_of<Sample>(both >> 8)};
+      return {float_of_byte(both, 0), float_of_byte(both, 1)};
     }
   }
   /// A pixel of 4 bytes, where there is one plane of such.
@@ -125,6 +134,10 @@ struct ArrayReader {
 
   LOCKSTEP_DEVICE Row row(int plane, int y) const {
     return {planes[plane], static_cast<unsigned>(y)};
+  }
+  /// Rows of an array are counted.
+  LOCKSTEP_DEVICE Row row_at(int plane, std::uint32_t offset) const {
+    return {planes[plane], offset};
   }
   LOCKSTEP_DEVICE float luma(Row row, int x) const {
     return sample_of<Sample>(fetch(row.texture, static_cast<unsigned>(x), row.y).x);
@@ -161,6 +174,25 @@ LOCKSTEP_DEVICE Chroma chroma_at(const Reader& reader, const Between& x, const B
                y.weight);
 }
 
+/// Between two rows, and of each between sample `x` and the one behind it.
+template <typename Reader>
+LOCKSTEP_DEVICE float luma_between(const Reader& reader, typename Reader::Row first,
+                                   typename Reader::Row second, std::uint32_t x, float across,
+                                   float down) {
+  const int left = static_cast<int>(x);
+  return blend(blend(reader.luma(first, left), reader.luma(first, left + 1), across),
+               blend(reader.luma(second, left), reader.luma(second, left + 1), across), down);
+}
+
+template <typename Reader>
+LOCKSTEP_DEVICE Chroma chroma_between(const Reader& reader, typename Reader::Row first,
+                                      typename Reader::Row second, std::uint32_t x, float across,
+                                      float down) {
+  const int left = static_cast<int>(x);
+  return blend(blend(reader.chroma(first, left), reader.chroma(first, left + 1), across),
+               blend(reader.chroma(second, left), reader.chroma(second, left + 1), across), down);
+}
+
 /// One axis of a pixel of the target that has both luma and chroma.
 struct PixelAxis {
   Between luma;
@@ -176,11 +208,7 @@ struct Rgb {
   float c[3];  ///< Of 0 to 1.
 };
 
-template <typename Reader>
-LOCKSTEP_DEVICE Rgb rgb_at(const Reader& reader, const PixelAxis& x, const PixelAxis& y,
-                           const Conversion& by) {
-  const float luma = luma_at(reader, x.luma, y.luma);
-  const Chroma chroma = chroma_at(reader, x.chroma, y.chroma);
+LOCKSTEP_DEVICE Rgb rgb_of(float luma, Chroma chroma, const Conversion& by) {
   Rgb rgb;
   LOCKSTEP_UNROLL
   for (int c = 0; c < 3; ++c)
@@ -188,6 +216,12 @@ LOCKSTEP_DEVICE Rgb rgb_at(const Reader& reader, const PixelAxis& x, const Pixel
         multiply_add(chroma.v, by.v[c],
                      multiply_add(chroma.u, by.u[c], multiply_add(luma, by.luma, by.offset[c]))));
   return rgb;
+}
+
+template <typename Reader>
+LOCKSTEP_DEVICE Rgb rgb_at(const Reader& reader, const PixelAxis& x, const PixelAxis& y,
+                           const Conversion& by) {
+  return rgb_of(luma_at(reader, x.luma, y.luma), chroma_at(reader, x.chroma, y.chroma), by);
 }
 
 }  // namespace lockstep::kernels
