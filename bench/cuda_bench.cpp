@@ -3,6 +3,9 @@
 // around a few times the same work, all of which waits in the stream behind a kernel that holds it up, so that what the
 // host takes to ask for it is not counted; that is told apart, as host_us.
 //
+// The limit is a copy of the same bytes, by the driver or by a kernel, whichever is faster. For tensors it is the bytes that
+// are needed, moved as fast as that: rows of frames that lie between those which are sampled are not.
+//
 // Each is measured twice: `again` with the same buffers each time, so that what fits into the GPU's L2 cache may stay there;
 // `fresh` with buffers that were not touched for longer than L2 remembers, as frames from cameras are.
 #include <benchmark/benchmark.h>
@@ -18,8 +21,10 @@
 #include <vector>
 
 #include "cuda/driver.h"
+#include "gpu_buffer.h"
 #include "lockstep/cuda.h"
 #include "lockstep/cuda_kernels.h"
+#include "tensor_cases.h"
 
 namespace lockstep::bench {
 
@@ -66,33 +71,6 @@ void print_gpu(const CudaDevice& gpu) {
       of(CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE, 1000).c_str(),
       of(CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE, 1 << 20).c_str());
 }
-
-// Memory of the GPU.
-class Buffer {
- public:
-  Buffer() = default;
-  ~Buffer() {
-    if (!device_) return;
-    CudaScope scope(device_->context());
-    driver().cuMemFree(address_);
-  }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-
-  CUresult allocate(std::shared_ptr<CudaDevice> device, std::size_t size) {
-    const CUresult result = driver().cuMemAlloc(&address_, size);
-    if (result == CUDA_SUCCESS) device_ = std::move(device);
-    size_ = size;
-    return result;
-  }
-  CUdeviceptr at(std::size_t offset = 0) const { return address_ + offset; }
-  std::size_t size() const { return size_; }
-
- private:
-  std::shared_ptr<CudaDevice> device_;
-  CUdeviceptr address_ = 0;
-  std::size_t size_ = 0;
-};
 
 struct Figure {
   double us = 0;
@@ -170,7 +148,8 @@ class Measurement {
   bool fill_sources();
   void measure(std::size_t frames);
   std::vector<Work> copies(std::size_t frames);
-  std::vector<Work> tensors(std::size_t frames);
+  Work tensor(const TensorCase& tensor, std::size_t frames);
+  Work tensor_in_steps(std::size_t frames);
   Work tiles(std::size_t frames);
   void time(const std::string& suffix, const std::vector<Work>& works, std::size_t num_sets);
   bool sample(const Work& work, std::size_t num_sets, std::size_t repetitions,
@@ -187,8 +166,8 @@ class Measurement {
   CUdeviceptr batch_of(std::size_t turn, std::size_t frames) const {
     return batches_.at(turn % num_sets_ * frames * kFrameBytes);
   }
-  CUdeviceptr tensor_of(std::size_t turn, std::size_t frames) const {
-    return tensors_.at(turn % num_sets_ * tensor_bytes(spec_, frames));
+  CUdeviceptr tensor_of(std::size_t turn, std::size_t frames, const TensorSpec& spec) const {
+    return tensors_.at(turn % num_sets_ * tensor_bytes(spec, frames));
   }
 
   std::string error_;
@@ -198,6 +177,7 @@ class Measurement {
   std::optional<CudaStream> stream_;
   CUmodule steps_ = nullptr;
   CUfunction hold_ = nullptr;
+  CUfunction copy_ = nullptr;
   CUfunction convert_ = nullptr;
   CUfunction resize_ = nullptr;
   CUfunction normalise_ = nullptr;
@@ -205,7 +185,6 @@ class Measurement {
   CUevent end_ = nullptr;
   std::size_t num_sets_ = 1;
   std::size_t turn_ = 0;
-  const TensorSpec spec_{};
   // Of all sets, one after the other. Between steps there is one set only.
   Buffer frames_;
   Buffer between_;
@@ -216,6 +195,13 @@ class Measurement {
   Buffer mosaic_;
 };
 
+std::size_t most_tensor_bytes(std::size_t frames) {
+  std::size_t most = 0;
+  for (const TensorCase& tensor : kTensorCases)
+    most = std::max(most, tensor_bytes(tensor.spec(), frames));
+  return most;
+}
+
 std::size_t num_fresh_sets(std::size_t frames) {
   return kMoreThanCaches / (frames * kFrameBytes) + 2;
 }
@@ -225,6 +211,7 @@ bool Measurement::prepare() {
              "load the kernels of the steps"))
     return false;
   for (const auto& [function, name] : {std::pair{&hold_, "hold"},
+                                       {&copy_, "copy"},
                                        {&convert_, "convert"},
                                        {&resize_, "resize"},
                                        {&normalise_, "normalise"}})
@@ -242,7 +229,7 @@ bool Measurement::prepare() {
   if (!check(driver().cuEventCreate(&begin_, CU_EVENT_DEFAULT), "make an event") ||
       !check(driver().cuEventCreate(&end_, CU_EVENT_DEFAULT), "make an event") ||
       !allocate(frames_, most * kPitchedBytes) || !allocate(between_, kMaxFrames * kPitchedBytes) ||
-      !allocate(batches_, most * kFrameBytes) || !allocate(tensors_, tensor_bytes(spec_, most)) ||
+      !allocate(batches_, most * kFrameBytes) || !allocate(tensors_, most_tensor_bytes(most)) ||
       !allocate(rgb_, kMaxFrames * kWidth * kHeight * 3) ||
       !allocate(small_, kMaxFrames * 640 * 360 * 3) || !allocate(mosaic_, kFrameBytes))
     return false;
@@ -333,6 +320,14 @@ std::vector<Work> Measurement::copies(std::size_t frames) {
          return driver().cuMemcpyDtoDAsync(batch_of(turn, frames), frames_of(turn, frames),
                                            frames * kFrameBytes, stream_->get());
        }},
+      {"plain-kernel", 1,
+       [this, frames](std::size_t turn) {
+         CUdeviceptr from = frames_of(turn, frames);
+         CUdeviceptr to = batch_of(turn, frames);
+         unsigned long long words = frames * kFrameBytes / 16;
+         return launch(copy_, static_cast<unsigned>((words + 1023) / 1024), 1, 1,
+                       {&from, &to, &words});
+       }},
       {"gather", 1, [gather](std::size_t turn) { return gather(turn, kPitch); }},
       {"gather-tight", 1, [gather](std::size_t turn) { return gather(turn, kWidth); }},
       {"one-copy", frames, per_frame},
@@ -341,43 +336,51 @@ std::vector<Work> Measurement::copies(std::size_t frames) {
   };
 }
 
-// Each from the frames as they lie; the steps need them gathered first.
-std::vector<Work> Measurement::tensors(std::size_t frames) {
-  const auto pictures = [frames](CUdeviceptr first, std::size_t pitch) {
-    std::vector<CudaPicture> all;
-    for (std::size_t i = 0; i < frames; ++i)
-      all.push_back(nv12_at(first + i * pitch * kRows, pitch, kWidth, kHeight));
-    return all;
-  };
-  const auto fused = [this, frames, pictures](std::size_t turn) {
-    return result_of(kernels_->to_tensor(pictures(frames_of(turn, frames), kPitch), spec_,
-                                         tensor_of(turn, frames), stream_->get()));
-  };
-  const auto steps = [this, frames, pictures](std::size_t turn) {
-    CUdeviceptr batch = batch_of(turn, frames);
-    CUdeviceptr rgb = rgb_.at();
-    CUdeviceptr small = small_.at();
-    CUdeviceptr tensor = tensor_of(turn, frames);
-    unsigned width = kWidth;
-    unsigned height = kHeight;
-    unsigned side = 640;
-    unsigned content = 360;
-    float scale = 1;
-    float bar = 114;
-    const auto count = static_cast<unsigned>(frames);
-    if (const CUresult failed = result_of(kernels_->gather(
-            pictures(frames_of(turn, frames), kPitch), pictures(batch, kWidth), stream_->get())))
-      return failed;
-    if (const CUresult failed = launch(convert_, (kWidth / 4 * kHeight + 255) / 256, count, 1,
-                                       {&batch, &rgb, &width, &height}))
-      return failed;
-    if (const CUresult failed = launch(resize_, side / 32, content / 8, count,
-                                       {&rgb, &small, &width, &height, &side, &content}))
-      return failed;
-    return launch(normalise_, (side / 2 * side + 255) / 256, count, 1,
-                  {&small, &tensor, &side, &content, &scale, &bar});
-  };
-  return {{"tensor", 1, fused}, {"tensor-steps", 4, steps}};
+std::vector<CudaPicture> pictures_at(CUdeviceptr first, std::size_t pitch, std::uint32_t width,
+                                     std::uint32_t height, std::size_t frames) {
+  std::vector<CudaPicture> all;
+  for (std::size_t i = 0; i < frames; ++i)
+    all.push_back(nv12_at(first + i * pitch * (height * 3 / 2), pitch, width, height));
+  return all;
+}
+
+// From the frames as they lie.
+Work Measurement::tensor(const TensorCase& tensor, std::size_t frames) {
+  return {std::string("tensor-") + tensor.name, 1, [this, tensor, frames](std::size_t turn) {
+            const auto from =
+                pictures_at(frames_of(turn, frames), kPitch, tensor.width, tensor.height, frames);
+            return result_of(kernels_->to_tensor(
+                from, tensor.spec(), tensor_of(turn, frames, tensor.spec()), stream_->get()));
+          }};
+}
+
+// The first of the cases, whose frames must be gathered first.
+Work Measurement::tensor_in_steps(std::size_t frames) {
+  return {"tensor-steps", 4, [this, frames](std::size_t turn) {
+            CUdeviceptr batch = batch_of(turn, frames);
+            CUdeviceptr rgb = rgb_.at();
+            CUdeviceptr small = small_.at();
+            CUdeviceptr tensor = tensor_of(turn, frames, kTensorCases[0].spec());
+            unsigned width = kWidth;
+            unsigned height = kHeight;
+            unsigned side = 640;
+            unsigned content = 360;
+            float scale = 1;
+            float bar = 114;
+            const auto count = static_cast<unsigned>(frames);
+            const auto from = pictures_at(frames_of(turn, frames), kPitch, kWidth, kHeight, frames);
+            const auto to = pictures_at(batch, kWidth, kWidth, kHeight, frames);
+            if (const CUresult failed = result_of(kernels_->gather(from, to, stream_->get())))
+              return failed;
+            if (const CUresult failed = launch(convert_, (kWidth / 4 * kHeight + 255) / 256, count,
+                                               1, {&batch, &rgb, &width, &height}))
+              return failed;
+            if (const CUresult failed = launch(resize_, side / 32, content / 8, count,
+                                               {&rgb, &small, &width, &height, &side, &content}))
+              return failed;
+            return launch(normalise_, (side / 2 * side + 255) / 256, count, 1,
+                          {&small, &tensor, &side, &content, &scale, &bar});
+          }};
 }
 
 Work Measurement::tiles(std::size_t frames) {
@@ -443,17 +446,22 @@ void Measurement::time(const std::string& suffix, const std::vector<Work>& works
 
 void Measurement::measure(std::size_t frames) {
   std::vector<Work> works = copies(frames);
-  for (Work& work : tensors(frames)) works.push_back(std::move(work));
+  for (const TensorCase& of : kTensorCases) works.push_back(tensor(of, frames));
+  works.push_back(tensor_in_steps(frames));
   works.push_back(tiles(frames));
   const std::string count = "/" + std::to_string(frames);
   time(count + "/again", works, 1);
   time(count + "/fresh", works, num_fresh_sets(frames));
   for (const std::string mode : {"/again", "/fresh"}) {
     const auto plain = figure("plain" + count + mode);
-    if (!plain) return;
-    // Every byte of the frames and of the tensor moved once, as fast as the plain copy moves bytes in and out.
-    const double bytes = static_cast<double>(frames * kFrameBytes + tensor_bytes(spec_, frames));
-    figures_["tensor-bound" + count + mode] = {plain->us * bytes / (2.0 * frames * kFrameBytes), 0};
+    const auto by_kernel = figure("plain-kernel" + count + mode);
+    if (!plain || !by_kernel) return;
+    const double limit = std::min(plain->us, by_kernel->us);
+    figures_["limit" + count + mode] = {limit, 0};
+    const double us_per_byte = limit / static_cast<double>(2 * frames * kFrameBytes);
+    for (const TensorCase& of : kTensorCases)
+      figures_[std::string("tensor-") + of.name + "-bound" + count + mode] = {
+          us_per_byte * static_cast<double>(bytes_needed(of, frames)), 0};
   }
 }
 
@@ -469,11 +477,18 @@ void report(benchmark::State& state, const std::string& name) {
 
 // In the order in which they are to be read.
 bool register_all() {
+  std::vector<std::string> works = {
+      "plain",    "plain-kernel",       "limit",     "gather", "gather-tight",
+      "one-copy", "one-copy-per-plane", "two-copies"};
+  for (const TensorCase& of : kTensorCases) {
+    works.push_back(std::string("tensor-") + of.name + "-bound");
+    works.push_back(std::string("tensor-") + of.name);
+  }
+  works.insert(works.end(), {"tensor-steps", "tile"});
   for (const char* count : {"/4", "/16", "/64"})
     for (const char* mode : {"/again", "/fresh"})
-      for (const char* work : {"plain", "gather", "gather-tight", "one-copy", "one-copy-per-plane",
-                               "two-copies", "tensor-bound", "tensor", "tensor-steps", "tile"}) {
-        const std::string name = std::string(work) + count + mode;
+      for (const std::string& work : works) {
+        const std::string name = work + count + mode;
         benchmark::RegisterBenchmark(("cuda/" + name).c_str(), report, name)
             ->Unit(benchmark::kMicrosecond)
             ->UseManualTime()

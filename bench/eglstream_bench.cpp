@@ -1,27 +1,31 @@
 // SPDX-License-Identifier: MIT
-// Four cameras in processes of their own deliver 1080p NV12 at 60 fps by EGLStream to a rig of this process, live: what is
-// lost, how far apart the frames of a batch are, and what CPU time a batch costs here, all of it counted: the driver's and
-// EGL's calls, the threads that wait for frames, the rig. 5 s each, or LOCKSTEP_BENCH_LIVE_SECONDS.
+// Four cameras deliver 1080p NV12 at 60 fps by EGLStream to a rig of this process, live, from processes of their own or from
+// threads of this one: what is lost, how far apart the frames of a batch are, and what CPU time a batch costs here, all of it
+// counted, by threads. 5 s each, or LOCKSTEP_BENCH_LIVE_SECONDS.
 #include "eglstream_bench.h"
 
 #include <benchmark/benchmark.h>
-#include <sys/resource.h>
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "lockstep/eglstream.h"
 #include "lockstep/rig.h"
+#include "thread_times.h"
 #ifdef LOCKSTEP_HAVE_EGLSTREAM
-#include "sensor/eglstream/consumer.h"
+#include "sensor/eglstream/egl.h"
 #include "sensor/eglstream/producer.h"
 #endif
 
@@ -31,14 +35,9 @@ namespace {
 constexpr int kCameras = 4;
 constexpr Format kFormat{PixelFormat::nv12, 1920, 1080, {60, 1}};
 
-double cpu_us(int who) {
-  rusage usage{};
-  getrusage(who, &usage);
-  const auto us = [](const timeval& time) {
-    return time.tv_sec * 1e6 + static_cast<double>(time.tv_usec);
-  };
-  return us(usage.ru_utime) + us(usage.ru_stime);
-}
+// Names of threads, by which their CPU time is counted.
+constexpr const char* kEglSensorThread = "lockstep-egl";  // of EglSensor
+constexpr const char* kProducer = "bench-producer";
 
 // Cameras that run until this goes.
 class Cameras {
@@ -96,21 +95,21 @@ Nanoseconds duration() {
   return std::chrono::seconds(seconds ? std::max(std::atoi(seconds), 1) : 5);
 }
 
-void live(benchmark::State& state, BatchLayout layout) {
-  if (auto device = CudaDevice::open(); !device)
-    return state.SkipWithError(device.error().what.c_str());
-  const Cameras cameras;
-  if (!cameras.wait()) return state.SkipWithError("a camera does not run; its error is above");
+// Runs a rig, and counts CPU time by threads: the one in next_batch(), those that wait for frames, producers if they are
+// here, and all others, which are the driver's.
+void measure(benchmark::State& state, const std::string& sensors, BatchLayout layout,
+             const std::function<Result<void>()>& started) {
   RigConfig config;
-  config.sensors = *parse_sensor_list(cameras.sensors());
+  config.sensors = *parse_sensor_list(sensors);
   config.layout = layout;
   if (layout == BatchLayout::contiguous) config.memory = "cuda";
   auto rig = Rig::open(config);
   if (!rig) return state.SkipWithError(rig.error().what.c_str());
   if (auto configured = (*rig)->configure(kFormat); !configured)
     return state.SkipWithError(configured.error().what.c_str());
-  if (auto started = (*rig)->start(); !started)
-    return state.SkipWithError(started.error().what.c_str());
+  if (auto begun = (*rig)->start(); !begun) return state.SkipWithError(begun.error().what.c_str());
+  if (auto producing = started(); !producing)
+    return state.SkipWithError(producing.error().what.c_str());
   const auto run = [&](Nanoseconds time) {
     const Nanoseconds end = monotonic_now() + time;
     while (monotonic_now() < end)
@@ -119,9 +118,9 @@ void live(benchmark::State& state, BatchLayout layout) {
   for (auto _ : state) {
     run(std::chrono::seconds(2));  // until all have begun
     const RigStats before = (*rig)->stats();
-    const double cpu_before = cpu_us(RUSAGE_SELF);
+    const ThreadTimes cpu_before = ThreadTimes::now();
     run(duration());
-    const double cpu = cpu_us(RUSAGE_SELF) - cpu_before;
+    const ThreadTimes cpu = ThreadTimes::now() - cpu_before;
     const RigStats after = (*rig)->stats();
     double drops = 0;
     double missing = 0;
@@ -134,64 +133,93 @@ void live(benchmark::State& state, BatchLayout layout) {
       copies += static_cast<double>(after.sensors[i].copies - before.sensors[i].copies);
     }
     const auto batches = static_cast<double>(after.batches - before.batches);
+    const double each = 1 / std::max(batches, 1.0);
     state.counters["batches"] = batches;
     state.counters["drops"] = drops;
     state.counters["missing"] = missing;
-    state.counters["copies/batch"] = copies / std::max(batches, 1.0);
+    state.counters["copies/batch"] = copies * each;
     state.counters["max_skew_us"] = static_cast<double>(after.skew.max().count()) / 1e3;
-    state.counters["cpu_us/batch"] = cpu / std::max(batches, 1.0);
-    state.counters["cpu_percent"] = 100 * cpu / (static_cast<double>(duration().count()) / 1e3);
+    state.counters["rig_us/batch"] = cpu.calling_us * each;
+    state.counters["waiting_us/batch"] = cpu.named_us(kEglSensorThread) * each;
+    state.counters["driver_us/batch"] = cpu.others_us({kEglSensorThread, kProducer}) * each;
+    state.counters["producers_us/batch"] = cpu.named_us(kProducer) * each;
   }
 }
 
+void live(benchmark::State& state, BatchLayout layout) {
+  if (auto device = CudaDevice::open(); !device)
+    return state.SkipWithError(device.error().what.c_str());
+  const Cameras cameras;
+  if (!cameras.wait()) return state.SkipWithError("a camera does not run; its error is above");
+  measure(state, cameras.sensors(), layout, [] { return Result<void>(); });
+}
+
 #ifdef LOCKSTEP_HAVE_EGLSTREAM
-// What the calls cost the host: four frames acquired, fenced and held as a rig has them, dropped again, released. They were
-// presented before, so that nothing waits. Within one process, as on Jetson, or through an fd, as to another process.
-void host_cost(benchmark::State& state, bool by_fd) {
-  auto device = CudaDevice::open();
-  if (!device) return state.SkipWithError(device.error().what.c_str());
-  auto egl = Egl::open(*device);
-  if (!egl) return state.SkipWithError(egl.error().what.c_str());
-  const EglGreeting greeting{kFormat,
-                             {kFormat.pixel_format, ColourMatrix::bt709, ColourRange::video}};
-  auto layout = default_layout(kFormat.pixel_format, kFormat.width, kFormat.height);
-  const std::vector<std::byte> picture(layout->size_bytes);
-  std::vector<std::shared_ptr<EglConsumer>> consumers;
-  std::vector<std::unique_ptr<EglProducer>> producers;
-  for (int i = 0; i < kCameras; ++i) {
-    Result<std::shared_ptr<EglConsumer>> consumer = Error{};
-    Result<std::unique_ptr<EglProducer>> producer = Error{};
-    if (by_fd) {
-      auto made = EglConsumer::make(*egl, 8);
-      if (!made) return state.SkipWithError(made.error().what.c_str());
-      consumer = made->consumer;
-      producer = EglProducer::make(*egl, made->handle, greeting, false);
-    } else {
+// Four streams of this process, each with a producer in a thread of its own, as on Jetson.
+class Producers {
+ public:
+  // What a rig is to consume, once this has worked.
+  Result<std::string> offer() {
+    auto device = CudaDevice::open();
+    if (!device) return std::move(device).error();
+    auto egl = Egl::open(*device);
+    if (!egl) return std::move(egl).error();
+    egl_ = *egl;
+    std::string sensors;
+    for (int i = 0; i < kCameras; ++i) {
       const EGLint attributes[] = {EGL_STREAM_FIFO_LENGTH_KHR, 8, EGL_NONE};
-      const EGLStreamKHR stream = (*egl)->eglCreateStreamKHR((*egl)->display(), attributes);
-      consumer = EglConsumer::connect(*egl, (*egl)->display(), stream);
-      producer = EglProducer::connect(*egl, stream, greeting, false);
+      streams_.push_back(egl_->eglCreateStreamKHR(egl_->display(), attributes));
+      const std::string name = "bench" + std::to_string(i);
+      OfferedEglStream offered;
+      offered.display = egl_->display();
+      offered.stream = streams_.back();
+      offered.format = kFormat;
+      if (auto done = offer_egl_stream(name, offered); !done) return std::move(done).error();
+      sensors += (i ? ";eglstream:@" : "eglstream:@") + name;
     }
-    if (!consumer) return state.SkipWithError(consumer.error().what.c_str());
-    if (!producer) return state.SkipWithError(producer.error().what.c_str());
-    consumers.push_back(*std::move(consumer));
-    producers.push_back(*std::move(producer));
+    return sensors;
   }
-  for (auto _ : state) {
-    for (auto& producer : producers)
-      if (!producer->present(picture.data(), *layout, EglFrameMetadata{}))
-        return state.SkipWithError("a frame cannot be presented");
-    const Nanoseconds begin = monotonic_now();
-    {
-      std::vector<std::optional<EglConsumer::Acquired>> held;
-      for (auto& consumer : consumers) {
-        auto acquired = consumer->acquire(std::chrono::milliseconds(20));
-        if (!acquired || !*acquired) return state.SkipWithError("no frame came");
-        held.push_back(std::move(*acquired));
-      }
+  // Once CUDA is connected as the consumer.
+  Result<void> start() {
+    const EglGreeting greeting{kFormat,
+                               {kFormat.pixel_format, ColourMatrix::bt709, ColourRange::video}};
+    for (const EGLStreamKHR stream : streams_) {
+      auto made = EglProducer::connect(egl_, stream, greeting, false);
+      if (!made) return std::move(made).error();
+      threads_.emplace_back([this, producer = std::shared_ptr(*std::move(made))] {
+        pthread_setname_np(pthread_self(), kProducer);
+        present(*producer);
+      });
     }
-    state.SetIterationTime(static_cast<double>((monotonic_now() - begin).count()) / 1e9);
+    return {};
   }
+  ~Producers() {
+    stop_ = true;
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+ private:
+  void present(EglProducer& producer) {
+    const Layout layout = *default_layout(kFormat.pixel_format, kFormat.width, kFormat.height);
+    const std::vector<std::byte> picture(layout.size_bytes);
+    for (int i = 0; !stop_; ++i) {
+      std::this_thread::sleep_until(began_ + i * std::chrono::nanoseconds(16'666'667));
+      if (!producer.present(picture.data(), layout, EglFrameMetadata{})) return;
+    }
+  }
+
+  std::shared_ptr<const Egl> egl_;
+  std::vector<EGLStreamKHR> streams_;  // until the process ends: frames may be out
+  std::vector<std::thread> threads_;
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::atomic<bool> stop_{false};
+};
+
+void in_process(benchmark::State& state, BatchLayout layout) {
+  Producers producers;
+  auto sensors = producers.offer();
+  if (!sensors) return state.SkipWithError(sensors.error().what.c_str());
+  measure(state, *sensors, layout, [&] { return producers.start(); });
 }
 #endif
 
@@ -199,20 +227,14 @@ void by_reference(benchmark::State& state) { live(state, BatchLayout::reference)
 void contiguous(benchmark::State& state) { live(state, BatchLayout::contiguous); }
 
 #ifdef LOCKSTEP_HAVE_EGLSTREAM
-BENCHMARK_CAPTURE(host_cost, within, false)
-    ->Name("eglstream/host-cost-of-four/one-process")
-    ->UseManualTime()
-    ->Iterations(1000)
-    ->Repetitions(5)
-    ->ReportAggregatesOnly()
-    ->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(host_cost, by_fd, true)
-    ->Name("eglstream/host-cost-of-four/by-fd")
-    ->UseManualTime()
-    ->Iterations(1000)
-    ->Repetitions(5)
-    ->ReportAggregatesOnly()
-    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(in_process, by_reference, BatchLayout::reference)
+    ->Name("eglstream/in-process/reference")
+    ->Iterations(1)
+    ->Unit(benchmark::kSecond);
+BENCHMARK_CAPTURE(in_process, contiguous, BatchLayout::contiguous)
+    ->Name("eglstream/in-process/contiguous")
+    ->Iterations(1)
+    ->Unit(benchmark::kSecond);
 #endif
 BENCHMARK(by_reference)->Name("eglstream/live/reference")->Iterations(1)->Unit(benchmark::kSecond);
 BENCHMARK(contiguous)->Name("eglstream/live/contiguous")->Iterations(1)->Unit(benchmark::kSecond);
