@@ -14,8 +14,9 @@ G_BEGIN_DECLS
  * GST_CAPS_FEATURE_META_GST_LOCKSTEP_BATCH_META:
  *
  * The caps feature of batches: every buffer under such caps carries a #GstLockstepBatchMeta, and
- * its caps have a field `batch-size` with the number of slots. An element that knows nothing of
- * batches refuses to link.
+ * its caps have a field `batch-size` with the number of slots. An element for plain video/x-raw
+ * refuses to link. One that takes any feature, as queue or videoconvert, passes batches on, and does
+ * not negotiate where it would have to convert them.
  */
 #define GST_CAPS_FEATURE_META_GST_LOCKSTEP_BATCH_META "meta:GstLockstepBatchMeta"
 
