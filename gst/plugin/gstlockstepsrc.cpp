@@ -34,7 +34,8 @@
  * Element messages on the bus: `lockstep-sensor-lost` (sensor, name, text), `lockstep-sensor-back`
  * (sensor, name), `lockstep-frames-dropped` (sensor, name, reason, count; at most one a second for
  * each sensor and reason), `lockstep-settings-refused` and `lockstep-no-settings` (sensor, name,
- * text).
+ * text). A change of settings that is refused before anything is written, such as an exposure longer
+ * than the frame, is a `lockstep-settings-refused` with a text alone.
  *
  * ## Light
  *
@@ -70,7 +71,8 @@
  * repeatable. Going to READY waits for a handler to return; one must not change the source's state,
  * and must not throw C++ exceptions through GObject.
  */
-// Locks: the object lock guards SrcSettings and the pointer to the rig, and is never held while the rig is called. The rig
+// Locks: the object lock guards SrcSettings and the pointer to the rig, and is never held while the rig is called;
+// State::regrouping, taken before it, lets one thread at a time change how the rig groups. The rig
 // is made and dropped by state changes between NULL and READY and captured from by the streaming thread. What is asked of
 // the light has locks of its own, see LightControl; they are taken before the object lock.
 #include "gstlockstepsrc.h"

@@ -140,7 +140,8 @@ void install_src_properties(GObjectClass* object_class) {
           "Counters since the start: batches, incomplete, by-reference, "
           "dropped-batches, copies; skew and latency percentiles in ns; and for each "
           "sensor its frames, missing, repeated, copies and drops by reason. Of the light: uniform "
-          "(batches under one revision in full), revisions, late-writes, refused-settings, "
+          "(batches under one revision in full), revisions, superseded (revisions that came faster "
+          "than frames, and gave way to a later one), late-writes, refused-settings, "
           "light-reports-skipped; and for each sensor what is wanted and, as settings, the "
           "ranges, steps and delays that it has",
           GST_TYPE_STRUCTURE, GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));

@@ -79,8 +79,9 @@ StructurePtr structure_of(const RigStats& stats, const LightStats* light) {
   if (light) {
     set_count(structure.get(), "uniform", stats.uniform);
     set_count(structure.get(), "revisions", stats.revisions);
+    set_count(structure.get(), "superseded", stats.superseded);
     set_count(structure.get(), "late-writes", stats.late_writes);
-    set_count(structure.get(), "refused-settings", stats.refused_settings);
+    set_count(structure.get(), "refused-settings", stats.refused_settings + light->answers_refused);
     set_count(structure.get(), "light-reports-skipped", light->reports_skipped);
   }
   gst_structure_take_value(structure.get(), "sensors", &sensors);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "gstlocksteplightcontrol.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace lockstep {
@@ -9,6 +10,10 @@ namespace {
 using Lock = std::unique_lock<std::mutex>;
 
 }  // namespace
+
+void LightControl::Edit::apply_to(Asked& asked) const {
+  for (const auto& step : steps) step(asked);
+}
 
 LightPlan LightControl::plan() const {
   Lock lock(mutex_);
@@ -20,120 +25,135 @@ SettingsChange LightControl::settings() const {
   return asked_.settings;
 }
 
+LightControl::Edit& LightControl::add_step(std::function<void(Asked&)> step) {
+  step(asked_);
+  const auto self = std::this_thread::get_id();
+  auto own = std::find_if(edits_.begin(), edits_.end(),
+                          [self](const Edit& edit) { return edit.by == self; });
+  if (own == edits_.end()) own = edits_.insert(own, Edit{self, {}, false, {}});
+  own->steps.push_back(std::move(step));
+  return *own;
+}
+
 void LightControl::edit(const std::function<void(LightPlan&)>& edit) {
   Lock lock(mutex_);
-  edit(asked_.plan);
-  plan_changed_ = true;
+  add_step([edit](Asked& asked) { edit(asked.plan); }).of_plan = true;
 }
 
 void LightControl::set(Setting setting, double value) {
+  const auto wanted = value == 0 ? std::nullopt : std::optional(value);
   Lock lock(mutex_);
-  if (value == 0) {
-    asked_.settings[setting].reset();
-    changed_[setting].reset();
-  } else {
-    asked_.settings.set(setting, value);
-    changed_.set(setting, value);
+  add_step([=](Asked& asked) { asked.settings[setting] = wanted; }).settings[setting] = wanted;
+}
+
+void LightControl::take_plan(const LightPlan& plan, std::vector<Refused>& refused) {
+  auto valid = rig_ ? check(plan, rig_->num_sensors()) : check(plan);
+  if (!valid) {
+    refused.push_back({valid.error(), false});
+    return;
   }
+  // Of a valid plan the rig refuses overrides only.
+  if (rig_) {
+    if (auto set = rig_->set_light(plan.config_for(rig_->num_sensors())); !set) {
+      refused.push_back({set.error(), true});
+      return;
+    }
+  }
+  taken_.plan = plan;
 }
 
-Result<void> LightControl::take_plan(const LightPlan& plan) {
-  if (!rig_) return check(plan);
-  const std::size_t num_sensors = rig_->num_sensors();
-  if (auto valid = check(plan, num_sensors); !valid) return valid;
-  const auto caps = rig_->settings_caps();
-  for (std::size_t i = 0; i < num_sensors; ++i)
-    if (auto valid = check_for_one(plan.sensors[i].override, caps, i); !valid) return valid;
-  return rig_->set_light(plan.config_for(num_sensors));
-}
-
-Result<void> LightControl::take_settings(const SettingsChange& change) {
-  if (!rig_) return check(change);
-  const auto caps = rig_->settings_caps();
-  if (auto valid = check_for_all(change, caps); !valid) return valid;
+Result<void> LightControl::take_settings(const SettingsChange& change) const {
+  if (auto valid = check(change); !valid || !rig_) return valid;
   if (auto revision = rig_->apply(change); !revision) return revision.error();
   return {};
 }
 
-void LightControl::tell_plan(const LightPlan& asked, std::vector<Error>& refused) {
-  auto taken = take_plan(asked);
-  if (taken) {
-    taken_.plan = asked;
-    return;
-  }
-  refused.push_back(taken.error());
-  Lock lock(mutex_);
-  if (asked_.plan == asked) asked_.plan = taken_.plan;
+void LightControl::take(const Edit& edit, std::vector<Refused>& refused) {
+  Asked wanted = taken_;
+  edit.apply_to(wanted);
+  if (edit.of_plan) take_plan(wanted.plan, refused);
+  const auto taken = edit.settings.empty() ? Result<void>() : take_settings(edit.settings);
+  for (const Setting setting : kSettings)
+    if (taken || !edit.settings[setting]) taken_.settings[setting] = wanted.settings[setting];
+  if (!taken) refused.push_back({taken.error(), true});
 }
 
-void LightControl::tell_settings(const SettingsChange& asked, const SettingsChange& changed,
-                                 std::vector<Error>& refused) {
-  auto taken = changed.empty() ? Result<void>() : take_settings(changed);
-  for (const Setting setting : kSettings)
-    if (taken || !changed[setting]) taken_.settings[setting] = asked[setting];
-  if (taken) return;
-  refused.push_back(taken.error());
+// What is read back: what is in force, and what others have set meanwhile and is yet to be handed over.
+void LightControl::show_taken() {
   Lock lock(mutex_);
-  for (const Setting setting : kSettings)
-    if (changed[setting] && asked_.settings[setting] == changed[setting])
-      asked_.settings[setting] = taken_.settings[setting];
+  asked_ = taken_;
+  for (const Edit& edit : edits_) edit.apply_to(asked_);
 }
 
-std::vector<Error> LightControl::tell() {
-  Asked asked;
-  SettingsChange changed;
-  bool plan_changed = false;
+std::vector<LightControl::Refused> LightControl::hand_over() {
+  Lock handing_over(handing_over_);
+  std::vector<Edit> edits;
   {
     Lock lock(mutex_);
-    asked = asked_;
-    changed = std::exchange(changed_, {});
-    plan_changed = std::exchange(plan_changed_, false);
+    edits = std::exchange(edits_, {});
   }
-  std::vector<Error> refused;
-  if (plan_changed) tell_plan(asked.plan, refused);
-  tell_settings(asked.settings, changed, refused);
+  std::vector<Refused> refused;
+  for (const Edit& edit : edits) take(edit, refused);
+  show_taken();
   return refused;
 }
 
-std::vector<Error> LightControl::hand_over() {
-  Lock telling(telling_);
-  return tell();
-}
-
-std::vector<Error> LightControl::drop_impossible_overrides() {
-  std::vector<Error> refused;
-  const auto caps = rig_->settings_caps();
-  Lock lock(mutex_);
-  for (std::size_t i = 0; i < caps.size(); ++i) {
-    auto valid = check_for_one(asked_.plan.sensors[i].override, caps, i);
-    if (valid) continue;
-    refused.push_back(valid.error());
-    asked_.plan.sensors[i].override = {};
+// An override that its sensor cannot be set to keeps no other from it.
+void LightControl::take_all_plan(const LightPlan& plan, std::vector<Refused>& refused) {
+  LightPlan more = plan;
+  for (LightPlan::PerSensor& sensor : more.sensors) sensor.override = {};
+  take_plan(more, refused);
+  for (std::size_t i = 0; i < plan.sensors.size(); ++i) {
+    if (plan.sensors[i].override.empty()) continue;
+    more = taken_.plan;
+    more.sensors[i].override = plan.sensors[i].override;
+    take_plan(more, refused);
   }
-  return refused;
 }
 
-std::vector<Error> LightControl::begin(std::shared_ptr<Rig> rig) {
-  Lock telling(telling_);
+// All that can be taken is one revision. The frame duration comes first: exposures must fit into it.
+void LightControl::take_all_settings(const SettingsChange& settings,
+                                     std::vector<Refused>& refused) {
+  SettingsChange possible;
+  for (auto setting = kSettings.rbegin(); setting != kSettings.rend(); ++setting) {
+    if (!settings[*setting]) continue;
+    const auto more = SettingsChange(possible).set(*setting, *settings[*setting]);
+    if (check(more) && rig_->check_settings({&more, 1}))
+      possible = more;
+    else if (auto taken = take_settings(more); !taken)
+      refused.push_back({taken.error(), true});
+  }
+  if (possible.empty()) return;
+  if (auto taken = take_settings(possible); taken)
+    taken_.settings = possible;
+  else
+    refused.push_back({taken.error(), true});
+}
+
+std::vector<LightControl::Refused> LightControl::begin(std::shared_ptr<Rig> rig) {
+  Lock handing_over(handing_over_);
   rig_ = std::move(rig);
   taken_ = {};
-  std::vector<Error> refused = drop_impossible_overrides();
+  Asked all;
   {
     Lock lock(mutex_);
-    changed_ = asked_.settings;
-    plan_changed_ = true;
+    all = asked_;
+    edits_.clear();
   }
-  for (Error& error : tell()) refused.push_back(std::move(error));
+  std::vector<Refused> refused;
+  take_all_plan(all.plan, refused);
+  take_all_settings(all.settings, refused);
+  show_taken();
   return refused;
 }
 
 void LightControl::end() {
-  Lock telling(telling_);
+  Lock handing_over(handing_over_);
   rig_.reset();
 }
 
 Result<void> LightControl::apply_answer(std::span<const SettingsChange> answer) {
-  Lock telling(telling_);
+  Lock handing_over(handing_over_);
   if (!rig_ || rig_->light().mode != LightMode::application) return {};
   // Handlers tend to answer the same over and over: that is no revision each time.
   if (!asks_for_news(answer, rig_->settings_caps(), rig_->wanted_settings())) return {};

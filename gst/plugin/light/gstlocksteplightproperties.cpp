@@ -2,6 +2,7 @@
 #include "gstlocksteplightproperties.h"
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -141,6 +142,44 @@ void install_metering(GObjectClass* object_class) {
                            FALSE, at_any_time()));
 }
 
+using PlanEdit = std::function<void(LightPlan&)>;
+
+template <typename T>
+PlanEdit sets(T LightConfig::*member, T value) {
+  return [=](LightPlan& plan) { plan.config.*member = value; };
+}
+
+// What a property changes; a copy of its value, which does not outlive the call that sets it.
+PlanEdit edit_of(guint id, const GValue* value) {
+  switch (id) {
+    case PROP_LIGHT_MODE:
+      return sets(&LightConfig::mode, static_cast<LightMode>(g_value_get_enum(value)));
+    case PROP_LIGHT_TARGET:
+      return sets(&LightConfig::target, g_value_get_double(value));
+    case PROP_MAX_EXPOSURE:
+      return sets(&LightConfig::max_exposure,
+                  optional_time(g_value_get_uint64(value)).value_or(Nanoseconds(0)));
+    case PROP_MAX_GAIN:
+      return sets(&LightConfig::max_gain, g_value_get_double(value));
+    case PROP_ANTIFLICKER:
+      return sets(&LightConfig::antiflicker, antiflicker_of(g_value_get_enum(value)));
+    case PROP_WHITE_BALANCE:
+      return sets(&LightConfig::white_balance, g_value_get_boolean(value) != FALSE);
+    case PROP_LIGHT_LEADER:
+      return sets(&LightConfig::leader, std::size_t{g_value_get_uint(value)});
+    case PROP_METERING:
+      return [pattern = static_cast<MeteringPattern>(g_value_get_enum(value))](LightPlan& plan) {
+        plan.pattern = pattern;
+      };
+    case PROP_ALIGN_EXPOSURES:
+      return sets(&LightConfig::align_exposures, g_value_get_boolean(value) != FALSE);
+    case PROP_ALWAYS_METER:
+      return sets(&LightConfig::always_meter, g_value_get_boolean(value) != FALSE);
+    default:
+      return [](LightPlan&) {};
+  }
+}
+
 }  // namespace
 
 const char* property_name(Setting setting) { return shown(setting).name; }
@@ -194,46 +233,10 @@ Result<void> set_light_property(LightControl& control, guint id, const GValue* v
   if (id == PROP_METERING_WEIGHTS) {
     auto map = weight_map_of(value);
     if (!map) return map.error();
-    control.edit([&](LightPlan& plan) { plan.metering_weights = *std::move(map); });
+    control.edit([map = *std::move(map)](LightPlan& plan) { plan.metering_weights = map; });
     return {};
   }
-  control.edit([&](LightPlan& plan) {
-    LightConfig& config = plan.config;
-    switch (id) {
-      case PROP_LIGHT_MODE:
-        config.mode = static_cast<LightMode>(g_value_get_enum(value));
-        break;
-      case PROP_LIGHT_TARGET:
-        config.target = g_value_get_double(value);
-        break;
-      case PROP_MAX_EXPOSURE:
-        config.max_exposure = optional_time(g_value_get_uint64(value)).value_or(Nanoseconds(0));
-        break;
-      case PROP_MAX_GAIN:
-        config.max_gain = g_value_get_double(value);
-        break;
-      case PROP_ANTIFLICKER:
-        config.antiflicker = antiflicker_of(g_value_get_enum(value));
-        break;
-      case PROP_WHITE_BALANCE:
-        config.white_balance = g_value_get_boolean(value);
-        break;
-      case PROP_LIGHT_LEADER:
-        config.leader = g_value_get_uint(value);
-        break;
-      case PROP_METERING:
-        plan.pattern = static_cast<MeteringPattern>(g_value_get_enum(value));
-        break;
-      case PROP_ALIGN_EXPOSURES:
-        config.align_exposures = g_value_get_boolean(value);
-        break;
-      case PROP_ALWAYS_METER:
-        config.always_meter = g_value_get_boolean(value);
-        break;
-      default:
-        break;
-    }
-  });
+  control.edit(edit_of(id, value));
   return {};
 }
 

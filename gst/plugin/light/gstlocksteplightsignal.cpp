@@ -29,6 +29,7 @@ void SignalAlgorithm::start(bool in_thread) {
     std::lock_guard lock(mutex_);
     has_thread_ = in_thread;
     num_skipped_ = 0;
+    num_refused_ = 0;
   }
   if (in_thread) thread_ = std::thread([this] { run(); });
 }
@@ -46,6 +47,11 @@ void SignalAlgorithm::stop() {
 std::uint64_t SignalAlgorithm::num_skipped() const {
   std::lock_guard lock(mutex_);
   return num_skipped_;
+}
+
+std::uint64_t SignalAlgorithm::num_refused() const {
+  std::lock_guard lock(mutex_);
+  return num_refused_;
 }
 
 std::vector<SettingsChange> SignalAlgorithm::decide(const LightReport& report) {
@@ -92,6 +98,10 @@ std::vector<SettingsChange> SignalAlgorithm::ask(const Question& question) {
   if (!answer) return {};
   auto changes = read_answer(answer.get(), question.caps);
   if (changes) return *std::move(changes);
+  {
+    std::lock_guard lock(mutex_);
+    ++num_refused_;
+  }
   warn(changes.error());
   return {};
 }

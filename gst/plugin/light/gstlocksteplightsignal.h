@@ -25,7 +25,7 @@ guint install_light_signal(GType element_type);
 /// not hold up the stream: a thread of its own asks, always about the newest report, and what the application was too
 /// slow for is counted. An answer then takes effect when it comes.
 ///
-/// \thread  decide() as LightAlgorithm; num_skipped() any; start() and stop() one at a time.
+/// \thread  decide() as LightAlgorithm; num_skipped() and num_refused() any; start() and stop() one at a time.
 class SignalAlgorithm : public LightAlgorithm {
  public:
   /// What it needs of the element, none of it called from within another.
@@ -49,6 +49,8 @@ class SignalAlgorithm : public LightAlgorithm {
 
   /// Reports that a newer one came for before a handler had seen them, since start().
   std::uint64_t num_skipped() const;
+  /// Answers that make no sense, since start(); what the rig refuses it counts itself.
+  std::uint64_t num_refused() const;
 
  private:
   // One report and what an answer to it is checked against.
@@ -68,6 +70,7 @@ class SignalAlgorithm : public LightAlgorithm {
   std::optional<Question> newest_;  // guarded by mutex_; not yet asked
   bool has_thread_ = false;         // guarded by mutex_
   std::uint64_t num_skipped_ = 0;   // guarded by mutex_
+  std::uint64_t num_refused_ = 0;   // guarded by mutex_
   gint64 warned_at_ = 0;  // of the thread that asks; us of g_get_monotonic_time(), 0: not yet
 };
 

@@ -40,11 +40,12 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
     return;
   }
-  state.control->edit([&](LightPlan& plan) {
-    LightPlan::PerSensor& own = plan.sensors[state.index];
+  const double wanted = setting ? lockstep::get_setting(value) : g_value_get_double(value);
+  state.control->edit([=, index = state.index](LightPlan& plan) {
+    LightPlan::PerSensor& own = plan.sensors[index];
     if (!setting) {
-      own.weight = g_value_get_double(value);
-    } else if (const double wanted = lockstep::get_setting(value); wanted == 0) {
+      own.weight = wanted;
+    } else if (wanted == 0) {
       own.override[*setting].reset();
     } else {
       own.override.set(*setting, wanted);

@@ -5,6 +5,7 @@
 
 #include "gstlocksteperror.h"
 #include "gstlocksteplightproperties.h"
+#include "gstlockstepmessages.h"
 
 namespace lockstep {
 
@@ -19,19 +20,23 @@ SourceLight::SourceLight(Source source)
       children_(GST_OBJECT(source_.element), control_, {[this] { hand_over(); }, source_.spec_of}) {
 }
 
-void SourceLight::warn(const Error& error) {
+void SourceLight::report(const LightControl::Refused& refused) {
   GstBus* bus = gst_element_get_bus(source_.element);
-  if (bus) {
-    gst_object_unref(bus);
-    post_warning(source_.element, error);
+  if (!bus) {
+    std::lock_guard lock(mutex_);
+    unreported_.push_back(refused);
     return;
   }
-  std::lock_guard lock(mutex_);
-  untold_.push_back(error);
+  gst_object_unref(bus);
+  post_warning(source_.element, refused.error);
+  if (refused.is_setting)
+    post_message(source_.element,
+                 StructurePtr(gst_structure_new("lockstep-settings-refused", "text", G_TYPE_STRING,
+                                                refused.error.what.c_str(), nullptr)));
 }
 
 void SourceLight::set_property(guint id, const GValue* value) {
-  if (auto set = set_light_property(*control_, id, value); !set) warn(set.error());
+  if (auto set = set_light_property(*control_, id, value); !set) report({set.error(), false});
 }
 
 void SourceLight::get_property(guint id, GValue* value) const {
@@ -39,7 +44,7 @@ void SourceLight::get_property(guint id, GValue* value) const {
 }
 
 void SourceLight::hand_over() {
-  for (const Error& error : control_->hand_over()) warn(error);
+  for (const auto& refused : control_->hand_over()) report(refused);
 }
 
 GObject* SourceLight::child(std::size_t index) { return children_.get(index); }
@@ -51,13 +56,13 @@ GObject* SourceLight::child(const char* name) {
 
 void SourceLight::forget_children() { children_.forget(); }
 
-std::vector<Error> SourceLight::take_untold() {
+std::vector<LightControl::Refused> SourceLight::take_unreported() {
   std::lock_guard lock(mutex_);
-  return std::exchange(untold_, {});
+  return std::exchange(unreported_, {});
 }
 
 Result<void> SourceLight::configure(RigConfig& config) {
-  for (const Error& error : take_untold()) warn(error);
+  for (const auto& refused : take_unreported()) report(refused);
   const LightPlan plan = control_->plan();
   if (auto valid = check(plan, config.sensors.size()); !valid) return valid;
   config.light = plan.config_for(config.sensors.size());
@@ -70,7 +75,7 @@ Result<void> SourceLight::configure(RigConfig& config) {
 void SourceLight::begin(const std::shared_ptr<Rig>& rig) {
   // Virtual time waits for whoever is asked; real time does not.
   algorithm_->start(rig->clock() != Clock::simulated);
-  for (const Error& error : control_->begin(rig)) warn(error);
+  for (const auto& refused : control_->begin(rig)) report(refused);
 }
 
 void SourceLight::end() {
@@ -79,7 +84,8 @@ void SourceLight::end() {
 }
 
 LightStats SourceLight::stats(const Rig& rig) const {
-  return {rig.settings_caps(), rig.wanted_settings(), algorithm_->num_skipped()};
+  return {rig.settings_caps(), rig.wanted_settings(), algorithm_->num_skipped(),
+          algorithm_->num_refused()};
 }
 
 }  // namespace lockstep

@@ -16,7 +16,8 @@
 
 namespace lockstep {
 
-/// The light of a lockstepsrc: its properties, its children and its signal. What is refused is posted as a warning.
+/// The light of a lockstepsrc: its properties, its children and its signal. What is refused is posted as a warning, and
+/// if it is a setting as "lockstep-settings-refused" too.
 ///
 /// \thread  any, but begin() and end() one at a time.
 class SourceLight {
@@ -55,15 +56,15 @@ class SourceLight {
 
  private:
   // Posts it, or keeps it for configure() where there is no bus: a launch line is set before it is part of a pipeline.
-  void warn(const Error& error);
-  std::vector<Error> take_untold();
+  void report(const LightControl::Refused& refused);
+  std::vector<LightControl::Refused> take_unreported();
 
   Source source_;
   std::shared_ptr<LightControl> control_;
   std::shared_ptr<SignalAlgorithm> algorithm_;
   SensorChildren children_;
   std::mutex mutex_;
-  std::vector<Error> untold_;  // guarded by mutex_
+  std::vector<LightControl::Refused> unreported_;  // guarded by mutex_
 };
 
 }  // namespace lockstep
