@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "lockstep/printable.h"
+
 namespace lockstep {
 namespace {
 
@@ -44,7 +46,8 @@ void post(GstElement* element, GstMessageType type, const Error& error) {
   const GstCode code = gst_code(error.code);
   std::string debug = to_string(error.code);
   if (error.os_error != 0) debug += ", " + number_text(error);
-  gst_element_message_full(element, type, code.domain, code.code, g_strdup(error.what.c_str()),
+  gst_element_message_full(element, type, code.domain, code.code,
+                           g_strdup(printable(error.what, kMessageBytes).c_str()),
                            g_strdup(debug.c_str()), __FILE__, __func__, __LINE__);
 }
 

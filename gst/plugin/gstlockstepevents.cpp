@@ -16,7 +16,7 @@ void post_trouble(GstElement* element, guint sensor, const std::string& name,
   warning.what = "sensor " + std::to_string(sensor) + " (" + name + ") " + text + ": " + error.what;
   post_warning(element, warning);
   auto message = sensor_message(message_name, sensor, name);
-  gst_structure_set(message.get(), "text", G_TYPE_STRING, error.what.c_str(), nullptr);
+  set_text(message.get(), "text", error.what);
   post_message(element, std::move(message));
 }
 

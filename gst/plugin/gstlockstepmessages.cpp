@@ -3,11 +3,19 @@
 
 #include <utility>
 
+#include "lockstep/printable.h"
+
 namespace lockstep {
 
 StructurePtr sensor_message(const char* what, guint sensor, const std::string& name) {
-  return StructurePtr(gst_structure_new(what, "sensor", G_TYPE_UINT, sensor, "name", G_TYPE_STRING,
-                                        name.c_str(), nullptr));
+  StructurePtr message(gst_structure_new(what, "sensor", G_TYPE_UINT, sensor, nullptr));
+  set_text(message.get(), "name", name);
+  return message;
+}
+
+void set_text(GstStructure* structure, const char* field, const std::string& text) {
+  gst_structure_set(structure, field, G_TYPE_STRING, printable(text, kMessageBytes).c_str(),
+                    nullptr);
 }
 
 void post_message(GstElement* element, StructurePtr message) {

@@ -15,6 +15,9 @@ namespace lockstep {
 /// fields `sensor` (its slot) and `name`.
 StructurePtr sensor_message(const char* what, guint sensor, const std::string& name);
 
+/// Sets a field to text from elsewhere, printable as messages on the bus are.
+void set_text(GstStructure* structure, const char* field, const std::string& text);
+
 /// Posts it as a message of the element.
 void post_message(GstElement* element, StructurePtr message);
 

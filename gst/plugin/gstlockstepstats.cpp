@@ -5,6 +5,7 @@
 #include <string>
 
 #include "gstlocksteplightreport.h"
+#include "gstlockstepmessages.h"
 
 namespace lockstep {
 namespace {
@@ -28,8 +29,9 @@ GstStructure* sensor_structure(const RigStats::PerSensor& sensor) {
   for (std::size_t r = 0; r < kNumDropReasons; ++r)
     set_count(reasons, to_string(static_cast<DropReason>(r)), sensor.drops[r]);
   GstStructure* structure =
-      gst_structure_new("sensor", "name", G_TYPE_STRING, sensor.name.c_str(), "io", G_TYPE_STRING,
-                        sensor.io.c_str(), "lost", G_TYPE_BOOLEAN, sensor.lost, nullptr);
+      gst_structure_new("sensor", "lost", G_TYPE_BOOLEAN, sensor.lost, nullptr);
+  set_text(structure, "name", sensor.name);
+  set_text(structure, "io", sensor.io);
   set_count(structure, "frames", sensor.frames);
   set_count(structure, "missing", sensor.missing);
   set_count(structure, "repeated", sensor.repeated);

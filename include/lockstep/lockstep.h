@@ -15,6 +15,7 @@
 #include "lockstep/metering.h"
 #include "lockstep/mosaic.h"
 #include "lockstep/painted_code.h"
+#include "lockstep/printable.h"
 #include "lockstep/result.h"
 #include "lockstep/rig.h"
 #include "lockstep/sensor.h"

@@ -19,7 +19,7 @@ bool is_name_character(char c) {
          c == '_';
 }
 
-std::string quoted(std::string_view text) { return "\"" + printable(text) + "\""; }
+std::string quoted(std::string_view text) { return "\"" + quotable(text) + "\""; }
 
 Error invalid_spec(std::string what) { return {Errc::invalid_argument, 0, std::move(what)}; }
 
@@ -40,6 +40,9 @@ class Parser {
     if (auto read = parse_kind(kind_end, spec); !read) return std::move(read).error();
     if (auto read = parse_device(kind_end, options_at, spec); !read) return std::move(read).error();
     if (auto read = parse_options(options_at, spec); !read) return std::move(read).error();
+    if (const std::size_t bytes = bytes_of(spec); bytes > kMaxSensorName)
+      return invalid_spec("sensor name " + quoted(text_) + " has " + std::to_string(bytes) +
+                          " bytes, wanted no more than " + std::to_string(kMaxSensorName));
     return spec;
   }
 
@@ -83,7 +86,7 @@ class Parser {
     if (!value) return std::move(value).error();
     const std::string name(text_.substr(begin, name_end - begin));
     if (!spec.options.emplace(name, *std::move(value)).second)
-      return wrong(begin, "each option once, " + name + " is there twice");
+      return wrong(begin, "each option once, " + quotable(name) + " is there twice");
     return {};
   }
 
@@ -102,6 +105,13 @@ class Parser {
       bytes += static_cast<char>(high * 16 + low);
       at += 2;
     }
+    return bytes;
+  }
+
+  // Without separators and escapes, so that what is written back is no longer.
+  static std::size_t bytes_of(const SensorSpec& spec) {
+    std::size_t bytes = spec.backend.size() + spec.device.size();
+    for (const auto& [name, value] : spec.options) bytes += name.size() + value.size();
     return bytes;
   }
 
@@ -128,12 +138,18 @@ std::string_view without_blanks(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
-// Escapes what would end the part early, and blanks, which a list would strip.
+// Escapes what would end the part early, blanks, which a list would strip, and what is not printable.
 std::string escape(std::string_view bytes, std::string_view separators) {
   std::string text;
-  for (char c : bytes) {
-    const bool special = is_control(c) || separators.find(c) != separators.npos;
-    text += special ? percent_escaped(c) : std::string(1, c);
+  while (!bytes.empty()) {
+    const bool special = separators.find(bytes.front()) != separators.npos;
+    const std::size_t kept = special ? 0 : printable_bytes(bytes);
+    if (kept > 0) {
+      text += bytes.substr(0, kept);
+    } else {
+      text += percent_escaped(bytes.front());
+    }
+    bytes.remove_prefix(kept > 0 ? kept : 1);
   }
   return text;
 }

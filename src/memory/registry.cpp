@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/printable.h"
 #include "lockstep/memory.h"
 #include "memory/backends.h"
 
@@ -42,7 +43,7 @@ Result<const MemoryBackend*> find_memory_backend(std::string_view name) {
   std::string why;
   if (gpu) why = ": this build has no CUDA part; build with CUDA's headers (cuda.h) at hand";
   return Error{Errc::not_found, 0,
-               "no memory \"" + std::string(name) + "\"" + why + "; there is: " + names};
+               "no memory \"" + quotable(name) + "\"" + why + "; there is: " + names};
 }
 
 }  // namespace lockstep

@@ -128,7 +128,7 @@ Result<void> OptionReader::finish() const {
     std::string names;
     for (const std::string& known : known_) names += (names.empty() ? "" : ", ") + known;
     return Error{Errc::invalid_argument, 0,
-                 sensor() + " has no option \"" + printable(name) + "\"; " +
+                 sensor() + " has no option \"" + quotable(name) + "\"; " +
                      (names.empty() ? "it takes none" : "there is: " + names)};
   }
   if (first_error_) return *first_error_;
@@ -146,11 +146,11 @@ void OptionReader::refuse(std::string_view name, std::string_view value,
   if (first_error_) return;
   first_error_ =
       Error{Errc::invalid_argument, 0,
-            std::string(name) + "=" + printable(value) + " of " + sensor() + ", wanted " + wanted};
+            std::string(name) + "=" + quotable(value) + " of " + sensor() + ", wanted " + wanted};
 }
 
 std::string OptionReader::sensor() const {
-  return printable(spec_.device.empty() ? spec_.backend : spec_.backend + ":" + spec_.device);
+  return quotable(spec_.device.empty() ? spec_.backend : spec_.backend + ":" + spec_.device);
 }
 
 }  // namespace lockstep

@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "core/printable.h"
 #include "lockstep/sensor.h"
 #include "sensor/backends.h"
 
@@ -30,7 +31,7 @@ Result<const SensorBackend*> find_sensor_backend(std::string_view name) {
   }
   if (name == "eglstream") return no_eglstreams();
   return Error{Errc::not_found, 0,
-               "no kind of sensor \"" + std::string(name) + "\"; there is: " + names};
+               "no kind of sensor \"" + quotable(name) + "\"; there is: " + names};
 }
 
 }  // namespace lockstep

@@ -2,7 +2,6 @@
 // Feeds any bytes to everything that reads text of users: names of sensors, their options, pixel
 // formats. What is read must be written back so that it reads the same; what is refused must be
 // told in a short printable line.
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -11,6 +10,7 @@
 #include <string_view>
 
 #include "lockstep/format.h"
+#include "lockstep/printable.h"
 #include "lockstep/sensor_spec.h"
 #include "sensor/options.h"
 
@@ -28,9 +28,7 @@ void require(bool holds, const char* what) {
 void check_error(const Error& error, std::size_t most_characters) {
   require(error.code == Errc::invalid_argument, "refused text is an invalid argument");
   require(!error.what.empty() && error.what.size() <= most_characters, "the message is short");
-  require(std::all_of(error.what.begin(), error.what.end(),
-                      [](char c) { return c >= 0x20 && c < 0x7f; }),
-          "the message is printable");
+  require(printable(error.what, most_characters) == error.what, "the message is printable");
 }
 
 // Reads every option as every kind there is.

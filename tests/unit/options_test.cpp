@@ -176,7 +176,8 @@ TEST(Options, MessagesAreShortAndPrintable) {
   options.integer("n", 0, 1, 0);
   const auto read = options.finish();
   EXPECT_TRUE(fails(read, Errc::invalid_argument, "n=%09xxx"));
-  EXPECT_TRUE(fails(read, Errc::invalid_argument, "xxx... of v4l2:a%0Ab, wanted"));
+  EXPECT_TRUE(
+      fails(read, Errc::invalid_argument, "xxx...xxxxxxxxxxxxxxxxxxx of v4l2:a%0Ab, wanted"));
 }
 
 TEST(Options, FirstBadValueIsTold) {

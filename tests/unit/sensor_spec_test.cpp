@@ -82,15 +82,33 @@ TEST(SensorSpec, ByteZeroIsAControlCharacter) {
 
 TEST(SensorSpec, MessagesStayShortForLongNames) {
   auto spec = parse_sensor_spec("/" + std::string(100'000, 'x'));
-  ASSERT_TRUE(fails(spec, Errc::invalid_argument, "xxx...\""));
+  ASSERT_TRUE(fails(spec, Errc::invalid_argument, "xxx...xxx"));
   EXPECT_LT(spec.error().what.size(), 250u);
+}
+
+TEST(SensorSpec, AnEndlessNameIsRefused) {
+  const std::string longest = "v4l2:/" + std::string(kMaxSensorName - 5, 'x');
+  EXPECT_TRUE(succeeds(parse_sensor_spec(longest)));
+  EXPECT_TRUE(fails(parse_sensor_spec(longest + "x"), Errc::invalid_argument,
+                    "has 8193 bytes, wanted no more than 8192"));
+  EXPECT_TRUE(fails(parse_sensor_list("sim;" + longest + "x"), Errc::invalid_argument,
+                    "sensor 2 of 2: sensor name \"v4l2:/x"));
+  // Escapes do not count: the longest name can be written back whatever its bytes are.
+  const SensorSpec escaped{"v4l2", std::string(kMaxSensorName - 4, '\xff'), {}};
+  expect_reads(to_string(escaped), escaped);
+}
+
+TEST(SensorSpec, IsWrittenInPrintableCharacters) {
+  EXPECT_EQ(to_string(SensorSpec{"v4l2", "/dev/x\x1b[31m\nFAKE", {{"input", "\xff\u009b"}}}),
+            "v4l2:/dev/x%1B[31m%0AFAKE?input=%FF%C2%9B");
+  EXPECT_EQ(to_string(SensorSpec{"v4l2", "/dev/Gerät", {}}), "v4l2:/dev/Gerät");
 }
 
 TEST(SensorSpec, WrittenReadsBackTheSame) {
   const SensorSpec specs[] = {
       {"sim", "", {}},
       {"v4l2", "/dev/video0", {{"io", "dmabuf"}}},
-      {"v4l2", " a;b?c&d=e%f:g\t\x7f\xff ", {{"x", " ;?&=%:\n\x01"}, {"y", ""}}},
+      {"v4l2", " a;b?c&d=e%f:g\t\x7f\xff\u009b\u202eä ", {{"x", " ;?&=%:\n\x01"}, {"y", ""}}},
   };
   for (const SensorSpec& spec : specs) {
     const std::string text = to_string(spec);

@@ -8,6 +8,7 @@
 #include "gstlockstepenums.h"
 #include "gstlocksteplightplan.h"
 #include "gstlocksteplightproperties.h"
+#include "gstlockstepmessages.h"
 
 namespace lockstep {
 namespace {
@@ -169,8 +170,7 @@ StructurePtr structure_of(const SettingsCaps& caps) {
     gst_structure_set(structure.get(), property_name(setting), GST_TYPE_STRUCTURE, told.get(),
                       nullptr);
   }
-  if (!caps.missing.empty())
-    gst_structure_set(structure.get(), "missing", G_TYPE_STRING, caps.missing.c_str(), nullptr);
+  if (!caps.missing.empty()) set_text(structure.get(), "missing", caps.missing);
   return structure;
 }
 

@@ -24,7 +24,7 @@ constexpr std::string_view kVersion = "1";
 Error no_greeting(std::string_view text) {
   return Error{
       Errc::not_supported, 0,
-      "understand \"" + printable(std::string(text.substr(0, 160))) +
+      "understand \"" + quotable(text) +
           "\", wanted \"lockstep-eglstream 1 format=... width=... height=... framerate=N/D "
           "matrix=... range=...\""};
 }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/printable.h"
 #include "sensor/backends.h"
 
 namespace lockstep {
@@ -56,9 +57,9 @@ class SimBackend final : public SensorBackend {
   std::vector<std::string> list() const override { return {"sim"}; }
   Result<std::unique_ptr<Sensor>> open(const SensorSpec& spec) const override {
     if (!spec.device.empty())
-      return Error{
-          Errc::not_found, 0,
-          "no simulated sensor \"" + spec.device + "\"; it takes options only, as sim?seed=2"};
+      return Error{Errc::not_found, 0,
+                   "no simulated sensor \"" + quotable(spec.device) +
+                       "\"; it takes options only, as sim?seed=2"};
     auto options = read_sim_options(spec);
     if (!options) return std::move(options).error();
     return options->realtime ? make_realtime_sim(to_string(spec), *options)

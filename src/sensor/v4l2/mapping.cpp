@@ -78,10 +78,10 @@ class Mapper {
     for (const V4l2Control& control : controls_) {
       if (!counts(control) || control.flags & V4L2_CTRL_FLAG_READ_ONLY) continue;
       if (same_name(control.name, name)) return &control;
-      names += (names.empty() ? "" : ", ") + printable(control.name);
+      names += (names.empty() ? "" : ", ") + quotable(control.name);
     }
     return Error{Errc::invalid_argument, 0,
-                 option(setting, "control=") + printable(name) + ", wanted one of " +
+                 option(setting, "control=") + quotable(name) + ", wanted one of " +
                      (names.empty() ? "none: nothing there can be set" : names)};
   }
 
