@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "bench.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,6 +8,7 @@
 
 #include "exit_status.h"
 #include "lockstep/result.h"
+#include "output.h"
 
 namespace lockstep::tools {
 namespace {
@@ -31,9 +31,9 @@ std::string find_program() {
 int run_bench(const std::vector<std::string>& arguments) {
   const std::string program = find_program();
   if (program.empty()) {
-    fmt::print(stderr,
-               "lockstep bench: run lockstep-bench, it is not in this build; install Google "
-               "Benchmark (libbenchmark-dev) and build again with -Dbench=enabled\n");
+    report("bench",
+           "run lockstep-bench, it is not in this build; install Google Benchmark "
+           "(libbenchmark-dev) and build again with -Dbench=enabled");
     return kCannot;
   }
   std::vector<char*> values{const_cast<char*>(program.c_str())};
@@ -41,7 +41,7 @@ int run_bench(const std::vector<std::string>& arguments) {
     values.push_back(const_cast<char*>(argument.c_str()));
   values.push_back(nullptr);
   execv(program.c_str(), values.data());
-  fmt::print(stderr, "lockstep bench: {}\n", system_error(errno, "run " + program).what);
+  report("bench", system_error(errno, "run " + program).what);
   return kFailed;
 }
 

@@ -22,6 +22,7 @@
 #include "light.h"
 #include "lockstep/memory.h"
 #include "lockstep/sensor_spec.h"
+#include "output.h"
 #include "record.h"
 #include "sensors.h"
 #include "verify.h"
@@ -434,9 +435,11 @@ int run_command_line(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kDone : kCannot;
+    if (error.get_exit_code() == 0) return end_output(app.exit(error));  // Help, or the version.
+    report("", std::string(error.what()) + "; --help says what there is");
+    return kCannot;
   }
-  return chosen();
+  return end_output(chosen());
 }
 
 }  // namespace lockstep::tools

@@ -73,9 +73,9 @@ Json json_of(const std::vector<BackendListing>& listings) {
   return json;
 }
 
-// Names from devices and files may hold bytes that are no text.
+// Names from devices and files may hold bytes that are no text, and what a terminal would obey: all but ASCII is escaped.
 std::string dump(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+  return json.dump(2, ' ', true, Json::error_handler_t::replace);
 }
 
 }  // namespace

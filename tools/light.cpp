@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <deque>
 #include <limits>
 #include <memory>
@@ -20,6 +19,7 @@
 #include "light_log.h"
 #include "light_view.h"
 #include "lockstep/rig.h"
+#include "output.h"
 #include "terminal.h"
 
 namespace lockstep::tools {
@@ -39,7 +39,12 @@ void on_signal(int) { end_asked = 1; }
 void watch_signals() {
   struct sigaction action {};
   action.sa_handler = on_signal;
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
+  for (const int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
+  struct sigaction before {};
+  sigaction(SIGHUP, nullptr, &before);
+  if (before.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);  // nohup is obeyed.
+  // A log's reader who goes away must not end the stream; one of what is printed ends it in good order.
+  std::signal(SIGPIPE, SIG_IGN);
 }
 
 BatchLayout layout_from(const std::string& name) {
@@ -60,6 +65,7 @@ class LightRun {
  private:
   Result<RigConfig> rig_config();
   bool is_last(const Batch& batch) const;
+  bool has_run_dry() const;
   void take(const Batch& batch);
   void read_stats();
   void show();
@@ -74,8 +80,10 @@ class LightRun {
   LightView view_;
   std::deque<std::string> messages_;
   std::optional<Nanoseconds> first_captured_;
-  SteadyClock::time_point due_;       // When to show next.
-  SteadyClock::time_point shown_at_;  // And what was there then, for the rate.
+  Nanoseconds captured_{0};              // From the first batch to the last.
+  SteadyClock::time_point captured_at_;  // When the last one came, or all began.
+  SteadyClock::time_point due_;          // When to show next.
+  SteadyClock::time_point shown_at_;     // And what was there then, for the rate.
   std::uint64_t shown_batches_ = 0;
   bool failed_ = false;
 };
@@ -131,9 +139,21 @@ bool LightRun::is_last(const Batch& batch) const {
   return since.count() + 1.5 * period_s >= *command_.duration_s;
 }
 
+// Whether all that was asked for would be captured by now if a sensor were left to do it: without one, capture time goes
+// on by the clock.
+bool LightRun::has_run_dry() const {
+  const auto sensors = rig_->stats().sensors;
+  const bool all_lost =
+      std::all_of(sensors.begin(), sensors.end(), [](const auto& sensor) { return sensor.lost; });
+  const std::chrono::duration<double> passed = captured_ + (SteadyClock::now() - captured_at_);
+  return command_.duration_s && all_lost && passed.count() >= *command_.duration_s;
+}
+
 void LightRun::take(const Batch& batch) {
   LightRow row = light_row(batch);
   if (!first_captured_) first_captured_ = row.captured;
+  captured_ = row.captured - *first_captured_;
+  captured_at_ = SteadyClock::now();
   if (log_)
     if (const auto added = log_->add(row); !added) end_log(added.error());
   ++view_.batches;
@@ -167,12 +187,12 @@ void LightRun::show() {
   shown_batches_ = view_.batches;
   read_stats();
   if (screen_) {
-    const auto [columns, rows] = Screen::size();
+    const auto [columns, rows] = terminal_size(STDOUT_FILENO);
     screen_->draw(view_lines(view_, columns, rows));
     due_ = now + kBetweenDrawings;
   } else {
-    fmt::print("{}\n", view_text(view_));
-    std::fflush(stdout);
+    print_line(view_text(view_));
+    end_asked = end_asked || !flush_output();
     due_ = now + kBetweenLines;
   }
 }
@@ -183,7 +203,7 @@ void LightRun::end_log(const Error& failure) {
 }
 
 void LightRun::say(std::string text) {
-  if (!screen_) fmt::print(stderr, "lockstep light: {}\n", text);
+  if (!screen_) report("light", text);
   messages_.push_back(text);
   if (messages_.size() > kMaxMessages) messages_.pop_front();
   view_.message = std::move(text);
@@ -191,8 +211,9 @@ void LightRun::say(std::string text) {
 
 int LightRun::run() {
   watch_signals();
-  if (can_draw()) screen_ = std::make_unique<Screen>();
+  if (can_draw(STDOUT_FILENO)) screen_ = std::make_unique<Screen>();
   shown_at_ = SteadyClock::now();
+  captured_at_ = shown_at_;
   due_ = shown_at_ + kBetweenDrawings;
   bool ended = false;
   while (!ended && !end_asked) {
@@ -200,7 +221,9 @@ int LightRun::run() {
     if (batch) {
       take(*batch);
       ended = is_last(*batch);
-    } else if (batch.error().code != Errc::timed_out) {
+    } else if (batch.error().code == Errc::timed_out) {
+      ended = has_run_dry();
+    } else {
       failed_ = ended = true;
       say(batch.error().what);
     }
@@ -216,14 +239,14 @@ int LightRun::finish() {
     if (const auto finished = log_->finish(); !finished) end_log(finished.error());
   if (screen_) {
     screen_.reset();
-    for (const std::string& message : messages_)
-      fmt::print(stderr, "lockstep light: {}\n", message);
+    for (const std::string& message : messages_) report("light", message);
   }
   view_.message.clear();
   constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
-  const std::size_t columns = can_draw() ? Screen::size().columns : kAll;
-  for (const ViewLine& line : view_lines(view_, columns, kAll)) fmt::print("{}\n", line.text);
-  if (log_ && !log_->failed()) fmt::print("{}: {} batches\n", log_->path(), log_->lines());
+  const std::size_t columns = can_draw(STDOUT_FILENO) ? terminal_size(STDOUT_FILENO).columns : kAll;
+  for (const ViewLine& line : view_lines(view_, columns, kAll)) print_line(line.text);
+  if (log_ && !log_->failed())
+    print_line(fmt::format("{}: {} batches", log_->path(), log_->lines()));
   return failed_ ? kFailed : kDone;
 }
 
@@ -235,11 +258,11 @@ int run_light(LightCommand command) {
         to_string(wanted_settings(command.light).empty() ? LightMode::shared : LightMode::manual);
   LightRun run(command);
   if (auto opened = run.open_log(); !opened) {
-    fmt::print(stderr, "lockstep light: {}\n", opened.error().what);
+    report("light", opened.error().what);
     return kCannot;
   }
   if (auto started = run.start_rig(); !started) {
-    fmt::print(stderr, "lockstep light: {}\n", started.error().what);
+    report("light", started.error().what);
     return started.error().code == Errc::invalid_argument ? kCannot : kFailed;
   }
   return run.run();

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "light_log.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -103,35 +101,16 @@ std::string csv_line(const LightRow& row) {
 }
 
 Result<std::unique_ptr<LightLog>> LightLog::create(const std::string& path, bool overwrite) {
-  const std::string act = "write the light log " + path;
-  // Not truncated yet: nothing may come of the run.
-  bool is_new = true;
-  int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (fd < 0 && errno == EEXIST) {
-    is_new = false;
-    struct stat status {};
-    const bool known = stat(path.c_str(), &status) == 0;
-    if (known && S_ISDIR(status.st_mode))
-      return Error{Errc::invalid_argument, EISDIR, act + ": it is a folder"};
-    if (known && S_ISREG(status.st_mode) && !overwrite)
-      return Error{Errc::busy, EEXIST,
-                   act + ": it is there already; choose another name or give --overwrite"};
-    fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-  }
-  if (fd < 0) return system_error(errno, act);
-  return std::unique_ptr<LightLog>(new LightLog(path, fd, is_new));
-}
-
-LightLog::~LightLog() {
-  close(fd_);
-  if (new_ && lines_ == 0) unlink(path_.c_str());
+  auto file = OutputFile::open(path, overwrite, "write the light log " + path);
+  if (!file) return std::move(file).error();
+  return std::unique_ptr<LightLog>(new LightLog(*std::move(file)));
 }
 
 Result<void> LightLog::add(const LightRow& row) {
   if (failed()) return {};
   if (lines_ == 0) {
     // Devices and pipes cannot be cut, and need not be.
-    if (ftruncate(fd_, 0) != 0 && errno != EINVAL) return fail(errno, 0);
+    if (ftruncate(file_.fd(), 0) != 0 && errno != EINVAL) return fail(errno, 0);
     pending_ = csv_header(row.sensors.size());
   }
   pending_ += csv_line(row);
@@ -147,7 +126,7 @@ Result<void> LightLog::finish() {
 Result<void> LightLog::write_out() {
   std::size_t done = 0;
   while (done < pending_.size()) {
-    const ssize_t written = write(fd_, pending_.data() + done, pending_.size() - done);
+    const ssize_t written = write(file_.fd(), pending_.data() + done, pending_.size() - done);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return fail(errno, done);
     done += static_cast<std::size_t>(written);
@@ -160,10 +139,10 @@ Result<void> LightLog::write_out() {
 // file.
 Result<void> LightLog::fail(int errno_value, std::size_t done) {
   const std::size_t line_end = pending_.substr(0, done).rfind('\n') + 1;  // 0 where there is none.
-  if (const off_t end = lseek(fd_, 0, SEEK_CUR); end >= 0)
-    (void)!ftruncate(fd_, end - static_cast<off_t>(done - line_end));
+  if (const off_t end = lseek(file_.fd(), 0, SEEK_CUR); end >= 0)
+    (void)!ftruncate(file_.fd(), end - static_cast<off_t>(done - line_end));
   pending_.clear();
-  failure_ = system_error(errno_value, "write the light log " + path_);
+  failure_ = system_error(errno_value, "write the light log " + path());
   return *failure_;
 }
 

@@ -6,12 +6,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lockstep/frame.h"
 #include "lockstep/result.h"
 #include "lockstep/settings.h"
 #include "lockstep/time.h"
+#include "output_file.h"
 
 namespace lockstep::tools {
 
@@ -62,19 +64,11 @@ std::string csv_line(const LightRow& row);
 /// \thread  one caller at a time.
 class LightLog {
  public:
-  /// Opens the file; what is in it stays until the first line is written.
+  /// Opens the file; what is in it stays until the first line is written. A new file that got no
+  /// line is taken away again.
   ///
-  /// \errors  busy               it is there already, and `overwrite` was not asked for; devices
-  ///                             and pipes may be.
-  ///          invalid_argument   it is a folder.
-  ///          not_found, permission_denied, io  the system does not open it.
+  /// \errors  as OutputFile::open()
   static Result<std::unique_ptr<LightLog>> create(const std::string& path, bool overwrite);
-
-  /// Takes a file that got no line away again, if it was not there before. What is not written yet
-  /// is lost.
-  ~LightLog();
-  LightLog(const LightLog&) = delete;
-  LightLog& operator=(const LightLog&) = delete;
 
   /// \errors  io  it cannot be written, told once: later calls do nothing.
   Result<void> add(const LightRow& row);
@@ -82,18 +76,16 @@ class LightLog {
   /// \errors  io  the first failure, whether or not add() told it.
   Result<void> finish();
 
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return file_.path(); }
   std::uint64_t lines() const { return lines_; }  ///< Without the header.
   bool failed() const { return failure_.has_value(); }
 
  private:
-  LightLog(std::string path, int fd, bool is_new) : path_(std::move(path)), fd_(fd), new_(is_new) {}
+  explicit LightLog(OutputFile file) : file_(std::move(file)) {}
   Result<void> write_out();
   Result<void> fail(int errno_value, std::size_t done);
 
-  std::string path_;
-  int fd_;
-  bool new_;
+  OutputFile file_;
   std::optional<Error> failure_;
   std::uint64_t lines_ = 0;
   std::string pending_;

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <iterator>
 
+#include "lockstep/printable.h"
+
 namespace lockstep::tools {
 namespace {
 
@@ -115,14 +117,13 @@ std::string bars_text(const std::array<float, kNumBars>& bars) {
 }
 
 std::string cut(std::string_view text, std::size_t columns) {
-  std::string out;
+  std::string out = printable(text, kMessageBytes);
   std::size_t used = 0;
-  for (const char byte : text) {
-    const auto code = static_cast<unsigned char>(byte);
-    const bool continues = (code & 0xC0) == 0x80;  // The character that began before it.
-    if (!continues && ++used > columns) break;
-    out += code < 0x20 || code == 0x7F ? '?' : byte;
-  }
+  const auto begins_beyond = [&](char byte) {
+    const bool continues = (static_cast<unsigned char>(byte) & 0xC0) == 0x80;
+    return !continues && ++used > columns;
+  };
+  out.erase(std::find_if(out.begin(), out.end(), begins_beyond), out.end());
   return out;
 }
 

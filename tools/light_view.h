@@ -55,7 +55,7 @@ std::array<float, kNumBars> bars_of(const Metering& metering);
 /// Bars as characters, the highest in full height. Where anything is there is the lowest at least.
 std::string bars_text(const std::array<float, kNumBars>& bars);
 
-/// No more than so many characters; what is no printable character becomes '?'.
+/// Printable, and no more than so many characters.
 std::string cut(std::string_view text, std::size_t columns);
 
 /// The whole view in no more than so many rows, no line longer than so many columns. Where a line

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,15 +17,15 @@ struct Progress {
   std::uint64_t file_bytes = 0;
 };
 
-/// "[#####     ]  150 of 300 pictures, 5.0 s, 30.0 a second, 12.3 MB"; without the bar where no end
-/// is known.
-std::string progress_text(const Progress& progress);
+/// "[#####     ] 150 of 300 pictures, 5.0 s, 30.0 a second, 12.3 MB"; without the bar where no end
+/// is known. Where there are fewer columns the bar goes first, and then what stands last.
+std::string progress_text(const Progress& progress, std::size_t columns);
 
 /// "12.3 MB".
 std::string size_text(std::uint64_t bytes);
 
-/// Shows progress on standard error: a line that changes where that is a terminal, a new line every
-/// few seconds where it is not.
+/// Shows progress on standard error: a line that changes where that is a terminal that can be drawn
+/// on, a new line every few seconds where it is not.
 class ProgressLine {
  public:
   void show(const Progress& progress);

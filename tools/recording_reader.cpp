@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <fstream>
 #include <utility>
@@ -24,7 +25,8 @@ constexpr const char* kPipeline =
     "appsink name=sink sync=false max-buffers=4";
 
 Result<void> check_file(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Without waiting for somebody to write to a pipe.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return system_error(errno, "open the recording " + path);
   struct stat status {};
   const bool is_file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
@@ -39,6 +41,30 @@ Owned<GstMessage> pop_error(GstElement* pipeline) {
 }
 
 }  // namespace
+
+std::uint64_t count_pictures(const std::string& path) {
+  const PipelinePtr pipeline(gst_parse_launch(
+      "filesrc name=file ! matroskademux ! fakesink name=sink sync=false", nullptr));
+  if (!pipeline) return 0;
+  const Owned<GstElement> file(gst_bin_get_by_name(GST_BIN(pipeline.get()), "file"));
+  g_object_set(file.get(), "location", path.c_str(), nullptr);
+  const Owned<GstElement> sink(gst_bin_get_by_name(GST_BIN(pipeline.get()), "sink"));
+  const Owned<GstPad> pad(gst_element_get_static_pad(sink.get(), "sink"));
+  std::atomic<std::uint64_t> pictures = 0;
+  gst_pad_add_probe(
+      pad.get(), GST_PAD_PROBE_TYPE_BUFFER,
+      [](GstPad*, GstPadProbeInfo*, gpointer count) {
+        ++*static_cast<std::atomic<std::uint64_t>*>(count);
+        return GST_PAD_PROBE_OK;
+      },
+      &pictures, nullptr);
+  gst_element_set_state(pipeline.get(), GST_STATE_PLAYING);
+  const Owned<GstBus> bus(gst_element_get_bus(pipeline.get()));
+  const Owned<GstMessage> end(gst_bus_timed_pop_filtered(
+      bus.get(), kPatience, static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR)));
+  gst_element_set_state(pipeline.get(), GST_STATE_NULL);
+  return pictures;
+}
 
 Result<std::unique_ptr<DecodedPicture>> DecodedPicture::map(Owned<GstSample> sample) {
   std::unique_ptr<DecodedPicture> picture(new DecodedPicture(std::move(sample)));

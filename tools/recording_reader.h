@@ -3,6 +3,7 @@
 
 #include <gst/video/video.h>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,6 +44,10 @@ class DecodedPicture {
   Owned<GstSample> sample_;
   GstVideoFrame frame_{};
 };
+
+/// How many encoded pictures there are in a Matroska file, which need not be whole: up to where it
+/// breaks off.
+std::uint64_t count_pictures(const std::string& path);
 
 /// Decodes the video of a file, picture by picture.
 class RecordingReader {

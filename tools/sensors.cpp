@@ -12,6 +12,7 @@
 #include "lockstep/memory.h"
 #include "lockstep/sensor_spec.h"
 #include "lockstep/settings.h"
+#include "output.h"
 
 namespace lockstep::tools {
 namespace {
@@ -68,7 +69,7 @@ std::vector<std::string> format_lines(const std::vector<FormatOffer>& offers) {
 
 void print_lines(const char* label, const std::vector<std::string>& lines) {
   for (const std::string& line : lines) {
-    fmt::print("    {:<10}{}\n", label, line);
+    print_line(fmt::format("    {:<10}{}", label, line));
     label = "";
   }
 }
@@ -96,11 +97,11 @@ std::vector<std::string> settings_lines(const SettingsCaps& caps) {
 
 void print_sensor(const SensorListing& listing) {
   if (!listing.info) {
-    fmt::print("  {}  does not open: {}\n", listing.name, listing.info.error().what);
+    print_line(fmt::format("  {}  does not open: {}", listing.name, listing.info.error().what));
     return;
   }
   const SensorInfo& info = *listing.info;
-  fmt::print("  {}  {}\n", listing.name, info.description);
+  print_line(fmt::format("  {}  {}", listing.name, info.description));
   print_lines("formats", format_lines(info.formats));
   std::vector<std::string> lines;
   for (const IoInfo& io : info.io)
@@ -115,15 +116,16 @@ void print_sensor(const SensorListing& listing) {
 }
 
 void print_backends(const char* title, const std::vector<BackendListing>& listings) {
-  fmt::print("{}\n", title);
+  print_line(title);
   for (const BackendListing& listing : listings) {
-    fmt::print("  {:<10}{}\n", listing.name, listing.description);
-    if (!listing.available) fmt::print("  {:<10}no: {}\n", "", listing.available.error().what);
+    print_line(fmt::format("  {:<10}{}", listing.name, listing.description));
+    if (!listing.available)
+      print_line(fmt::format("  {:<10}no: {}", "", listing.available.error().what));
   }
 }
 
 void print_inventory(const Inventory& inventory) {
-  fmt::print("Sensors\n");
+  print_line("Sensors");
   for (const SensorListing& listing : inventory.sensors) print_sensor(listing);
   if (inventory.memory_backends.empty()) return;
   print_backends("Kinds of sensors", inventory.sensor_backends);
@@ -135,7 +137,7 @@ void print_inventory(const Inventory& inventory) {
 int run_sensors(const SensorsOptions& options) {
   const Inventory inventory = take_inventory(options.names);
   if (options.json) {
-    fmt::print("{}\n", to_json(inventory));
+    print_text(to_json(inventory) + '\n');
   } else {
     print_inventory(inventory);
   }
@@ -143,7 +145,7 @@ int run_sensors(const SensorsOptions& options) {
   if (options.names.empty()) return status;
   for (const SensorListing& listing : inventory.sensors) {
     if (listing.info) continue;
-    fmt::print(stderr, "lockstep sensors: {}\n", listing.info.error().what);
+    report("sensors", listing.info.error().what);
     status = kFailed;
   }
   return status;

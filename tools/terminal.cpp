@@ -4,10 +4,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <string_view>
+
+#include "output.h"
 
 namespace lockstep::tools {
 namespace {
@@ -34,8 +35,8 @@ const char* sequence_of(ViewLine::Style style) {
 }
 
 void put(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  print_text(text);
+  flush_output();
 }
 
 std::string_view variable(const char* name) {
@@ -45,21 +46,20 @@ std::string_view variable(const char* name) {
 
 }  // namespace
 
-bool can_draw() {
-  return isatty(STDOUT_FILENO) == 1 && !variable("TERM").empty() && variable("TERM") != "dumb";
+bool can_draw(int fd) {
+  return isatty(fd) == 1 && !variable("TERM").empty() && variable("TERM") != "dumb";
+}
+
+TerminalSize terminal_size(int fd) {
+  winsize window{};
+  if (ioctl(fd, TIOCGWINSZ, &window) != 0 || window.ws_col == 0 || window.ws_row == 0) return {};
+  return {window.ws_col, window.ws_row};
 }
 
 // \source https://no-color.org: set and not empty.
 Screen::Screen() : colours_(variable("NO_COLOR").empty()) { put(kEnter); }
 
 Screen::~Screen() { put(kLeave); }
-
-Screen::Size Screen::size() {
-  winsize window{};
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) != 0 || window.ws_col == 0 || window.ws_row == 0)
-    return {};
-  return {window.ws_col, window.ws_row};
-}
 
 void Screen::draw(const std::vector<ViewLine>& lines) {
   std::string text = kHome;

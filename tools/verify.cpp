@@ -11,6 +11,7 @@
 
 #include "exit_status.h"
 #include "json.h"
+#include "output.h"
 #include "recording_check.h"
 #include "recording_reader.h"
 #include "tiles.h"
@@ -19,6 +20,7 @@ namespace lockstep::tools {
 namespace {
 
 constexpr std::size_t kSurveyed = 10;
+constexpr const char* kRow = "  {:>6}{:>10}{:>12}{:>9}{:>10}{:>10}{:>13}";
 constexpr Nanoseconds kUsualPeriod{33'333'333};
 
 // What the first pictures tell.
@@ -142,29 +144,30 @@ double milliseconds(Nanoseconds time) { return static_cast<double>(time.count())
 
 void print_report(const VerifyOptions& options, const Survey& survey,
                   const Expectation& expectation, const Report& report) {
-  fmt::print("{}: {} pictures of {}x{}, {} x {} tiles, {} sensor{}\n", options.file,
-             report.pictures, survey.width, survey.height, survey.grid.rows, survey.grid.columns,
-             survey.num_sensors, survey.num_sensors == 1 ? "" : "s");
-  fmt::print("  {:>6}{:>10}{:>12}{:>9}{:>10}{:>10}{:>13}\n", "sensor", "readable", "unreadable",
-             "missing", "repeated", "backward", "wrong place");
+  print_line(fmt::format("{}: {} pictures of {}x{}, {} x {} tiles, {} sensor{}", options.file,
+                         report.pictures, survey.width, survey.height, survey.grid.rows,
+                         survey.grid.columns, survey.num_sensors,
+                         survey.num_sensors == 1 ? "" : "s"));
+  print_line(fmt::format(kRow, "sensor", "readable", "unreadable", "missing", "repeated",
+                         "backward", "wrong place"));
   for (const Report::PerSensor& sensor : report.sensors)
-    fmt::print("  {:>6}{:>10}{:>12}{:>9}{:>10}{:>10}{:>13}\n", sensor.sensor, sensor.readable,
-               sensor.unreadable, sensor.missing, sensor.repeated, sensor.backward,
-               sensor.wrong_place);
-  fmt::print("  widest spread of capture times in a picture: {:.3f} ms (allowed: {:.3f} ms)\n",
-             milliseconds(report.skew_max), milliseconds(expectation.tolerance));
-  for (const std::string& finding : report.findings) fmt::print("  {}\n", finding);
+    print_line(fmt::format(kRow, sensor.sensor, sensor.readable, sensor.unreadable, sensor.missing,
+                           sensor.repeated, sensor.backward, sensor.wrong_place));
+  print_line(
+      fmt::format("  widest spread of capture times in a picture: {:.3f} ms (allowed: {:.3f} ms)",
+                  milliseconds(report.skew_max), milliseconds(expectation.tolerance)));
+  for (const std::string& finding : report.findings) print_line("  " + finding);
   if (report.faults.empty()) {
-    fmt::print("ok\n");
+    print_line("ok");
     return;
   }
   std::string faults;
   for (const std::string& fault : report.faults) faults += (faults.empty() ? "" : ", ") + fault;
-  fmt::print("wrong: {}\n", faults);
+  print_line("wrong: " + faults);
 }
 
 int cannot(const Error& error) {
-  fmt::print(stderr, "lockstep verify: {}\n", error.what);
+  report("verify", error.what);
   return kCannot;
 }
 
@@ -175,14 +178,14 @@ int run_verify(const VerifyOptions& options) {
   const auto found = survey(options);
   if (!found) return cannot(found.error());
   const Expectation expectation = expectation_of(options, *found);
-  const auto report = check(options, found->grid, expectation);
-  if (!report) return cannot(report.error());
+  const auto result = check(options, found->grid, expectation);
+  if (!result) return cannot(result.error());
   if (options.json) {
-    fmt::print("{}\n", to_json(*report));
+    print_text(to_json(*result) + '\n');
   } else {
-    print_report(options, *found, expectation, *report);
+    print_report(options, *found, expectation, *result);
   }
-  return report->faults.empty() ? kDone : kFailed;
+  return result->faults.empty() ? kDone : kFailed;
 }
 
 }  // namespace lockstep::tools

@@ -6,7 +6,8 @@
 # usage: command_line.sh LOCKSTEP
 set -uo pipefail
 lockstep=$(realpath "$1")
-. "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/../support/check.sh"
+here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
+. "$here/../support/check.sh"
 cd "$work" || exit 1
 
 # Small pictures, as fast as the encoder takes them.
@@ -27,6 +28,9 @@ ends_with() {
 
 # says TEXT: whether the last output holds it.
 says() { grep -qF -- "$1" output || { echo "does not say: $1"; return 1; }; }
+
+# One line that no terminal obeys.
+shows_no_control_characters() { ! grep -qP '[\x00-\x09\x0b-\x1f\x7f]' output && ! grep -q '^FAKE' output; }
 
 wrong_usage_is_status_2() {
   ends_with 2 "$lockstep" && ends_with 2 "$lockstep" fly && ends_with 2 "$lockstep" record &&
@@ -111,26 +115,112 @@ cut_recording_plays_up_to_the_cut() {
 }
 
 output_is_checked_first() {
-  ends_with 2 "$lockstep" record -o nowhere/x.mkv && says "no folder nowhere" &&
+  ends_with 2 "$lockstep" record -o nowhere/x.mkv && says "nowhere/x.mkv: No such file" &&
+    mkfifo pipe.mkv && ends_with 2 "$lockstep" record -o pipe.mkv && says "not a file" &&
     ends_with 2 "$lockstep" record -o x.mp4 && says ".mkv" &&
     cp whole.mkv kept.mkv && ends_with 2 "$lockstep" record -o kept.mkv && says "--overwrite" &&
     cmp whole.mkv kept.mkv
 }
 
-# interrupted SIGNAL: records until some pictures are in the file, then sends the signal.
-interrupted() {
-  local file=stopped-$1.mkv pid status=0
-  "$lockstep" record -o "$file" --sensors sim -n 2 "${small[@]}" >output 2>&1 &
+# starts_recording FILE [COMMAND...]: until some pictures are in the file. Sets `pid`.
+starts_recording() {
+  local file=$1
+  shift
+  "$@" "$lockstep" record -o "$file" --sensors sim -n 2 "${small[@]}" >output 2>&1 &
   pid=$!
   for _ in {1..600}; do
     [[ $(stat -c %s "$file" 2>/dev/null || echo 0) -gt 20000 ]] && break
     sleep 0.1
   done
-  kill -s "$1" $pid
+}
+
+# ends_recording STATUS: the one that was started.
+ends_recording() {
+  local status=0
   wait $pid || status=$?
   cat output
-  [[ $status == 0 ]] && says "finishing the file" && ends_with 0 "$lockstep" verify "$file" --allow-missing
+  [[ $status == "$1" ]]
 }
+
+interrupted() {
+  starts_recording "stopped-$1.mkv"
+  kill -s "$1" $pid
+  ends_recording 0 && says "finishing the file" &&
+    ends_with 0 "$lockstep" verify "stopped-$1.mkv" --allow-missing
+}
+
+# The shell passes a hangup on, besides the terminal. Both are held back until the process goes on.
+hung_up_twice() {
+  starts_recording hung-up.mkv
+  kill -s STOP $pid && kill -s HUP $pid && kill -s CONT $pid && kill -s HUP $pid
+  ends_recording 0 && ends_with 0 "$lockstep" verify hung-up.mkv --allow-missing
+}
+
+nohup_is_obeyed() {
+  starts_recording nohup.mkv nohup
+  kill -s HUP $pid
+  sleep 0.5
+  kill -s 0 $pid && kill -s INT $pid
+  ends_recording 0 && says "once more to abort"
+}
+
+# Two signals at once: of one kind they would count as one.
+aborted() {
+  starts_recording aborted.mkv
+  kill -s STOP $pid && kill -s INT $pid && kill -s TERM $pid && kill -s CONT $pid
+  ends_recording 130 && says "pictures" || return 1
+  "$lockstep" record -o nothing.mkv --sensors "sim?unplug-at=0" "${small[@]}" >output 2>&1 &
+  pid=$!
+  for _ in {1..600}; do
+    grep -q "is lost" output && break
+    sleep 0.1
+  done
+  kill -s STOP $pid && kill -s INT $pid && kill -s TERM $pid && kill -s CONT $pid
+  ends_recording 130 && says "no picture was recorded" && [[ ! -e nothing.mkv ]]
+}
+
+# What is lost and comes back is reported to a pipe that nobody reads.
+recording_needs_no_reader() {
+  { "$lockstep" record -o unread.mkv --sensors "sim?realtime=false&unplug-at=300&unplug-for=200" \
+    -n 2 "${small[@]}" --batches 40 2>&1
+    echo $? >status; } | true
+  [[ $(cat status) == 0 ]] && ends_with 0 "$lockstep" verify unread.mkv --allow-missing
+}
+
+removed_file_is_a_failure() {
+  starts_recording removed.mkv
+  rm removed.mkv
+  ends_recording 1 && says "removed.mkv: the file was removed or replaced" && ! grep -q "captured" output &&
+    [[ ! -e removed.mkv ]] || return 1
+  starts_recording replaced.mkv
+  echo "mine" >mine && mv mine replaced.mkv
+  ends_recording 1 && says "removed or replaced" && [[ $(cat replaced.mkv) == mine ]]
+}
+
+duration_ends_without_cameras() {
+  local sensors
+  for sensors in "sim?unplug-at=400" "sim?realtime=false&unplug-at=400"; do
+    ends_with 0 timeout 60 "$lockstep" record -o gone.mkv --overwrite --sensors "$sensors" -n 2 \
+      "${small[@]}" --duration 1 && says "is lost" &&
+      ends_with 0 timeout 60 "$lockstep" light --sensors "$sensors" -n 2 "${small[@]}" --duration 1 &&
+      says "is lost" || return 1
+  done
+  ends_with 1 timeout 60 "$lockstep" record -o none.mkv --sensors "sim?unplug-at=0" "${small[@]}" \
+    --duration 1 && says "no picture was recorded"
+}
+
+progress_fits_the_terminal() {
+  ends_with 0 "$here/in_terminal.py" 24 xterm "$lockstep" record -o narrow.mkv "${simulated[@]}" \
+    --batches 200 &&
+    python3 -c '
+import sys
+lines = open("output", "rb").read().split(b"\r\x1b[K")[1:-1]
+sys.exit(not (lines and all(0 < len(line) < 24 for line in lines if line)))' &&
+    ends_with 0 "$here/in_terminal.py" 24 dumb "$lockstep" record -o dumb.mkv "${simulated[@]}" \
+      --batches 200 && ! grep -q $'\033' output
+}
+
+full_output_is_a_failure() { ends_with 1 bash -c '"$1" sensors >/dev/full' - "$lockstep" && says "No space left"; }
 
 full_disk_is_told() {
   ends_with 1 unshare --mount bash -c '
@@ -140,7 +230,36 @@ full_disk_is_told() {
     status=$?
     cp "$2/full.mkv" .
     exit $status' - "$lockstep" "$work/small" && says "No space left" && says "batches" &&
-    says "$work/small/full.mkv" && ends_with 0 "$lockstep" verify full.mkv --allow-missing
+    says "$work/small/full.mkv" || return 1
+  # As many pictures as it says are in it.
+  local pictures
+  pictures=$(grep -oP 'full.mkv: \K[0-9]+(?= pictures)' output) &&
+    ends_with 0 "$lockstep" verify full.mkv --allow-missing --expect-batches "$pictures"
+}
+
+disk_without_room_for_a_picture() {
+  ends_with 1 unshare --mount bash -c '
+    mount -t tmpfs -o size=4k lockstep-test "$2" &&
+    "$1" record -o "$2/full.mkv" --sensors "sim?realtime=false" --batches 100 \
+      --sensor-width 320 --sensor-height 240
+    status=$?
+    ls "$2"
+    exit $status' - "$lockstep" "$work/small" && says "No space left" && ! grep -q "pictures" output &&
+    ! grep -q "^full.mkv" output
+}
+
+names_reach_the_terminal_escaped() {
+  local bad=$'x\033[31m\nFAKE'
+  ends_with 1 "$lockstep" sensors "v4l2:/dev/x%1b[31m%0aFAKE" && says "%1B[31m%0AFAKE" &&
+    shows_no_control_characters || return 1
+  ends_with 1 "$lockstep" record -o x.mkv --sensors "v4l2:/dev/x%1b[31m%0aFAKE%ff" &&
+    says "%1B[31m%0AFAKE%FF" && shows_no_control_characters || return 1
+  ends_with 1 "$lockstep" light --sensors "v4l2:/dev/x%1b[31m%0aFAKE%ff" && shows_no_control_characters || return 1
+  ends_with 2 "$lockstep" verify whole.mkv "$bad" && says "%1B[31m%0AFAKE" && shows_no_control_characters || return 1
+  ends_with 2 "$lockstep" record -o "$bad.mp4" && says "%1B[31m%0AFAKE" && shows_no_control_characters || return 1
+  ends_with 2 "$lockstep" verify "$bad" && says "%1B[31m%0AFAKE" && shows_no_control_characters || return 1
+  ends_with 0 "$lockstep" record -o "$bad.mkv" "${simulated[@]}" --batches 5 &&
+    says "%1B[31m%0AFAKE.mkv: 5 pictures" && shows_no_control_characters
 }
 
 # lines_of FILE: batches in a light log.
@@ -275,6 +394,15 @@ check "a recording that was cut off plays up to the cut" cut_recording_plays_up_
 check "the output is checked before anything starts" output_is_checked_first
 check "SIGINT finishes the file" interrupted INT
 check "SIGTERM finishes the file" interrupted TERM
+check "SIGHUP finishes the file" interrupted HUP
+check "a second hangup aborts nothing" hung_up_twice
+check "nohup is obeyed" nohup_is_obeyed
+check "two interrupts abort, with pictures and without" aborted
+check "a recording needs nobody who reads what it prints" recording_needs_no_reader
+check "a file that was removed or replaced is a failure" removed_file_is_a_failure
+check "a duration ends when all cameras are gone" duration_ends_without_cameras
+check "progress fits the terminal" progress_fits_the_terminal
+check "names reach the terminal escaped" names_reach_the_terminal_escaped
 check "light has examples" light_has_examples
 check "light is shown in a pipe, without control sequences" light_is_shown_in_a_pipe
 check "light is logged, a line for each batch" light_is_logged
@@ -286,6 +414,7 @@ check "the light log is checked before anything starts" light_log_is_checked_fir
 check "a light log without a batch is no file" log_without_a_batch_is_no_file
 if [[ -e /dev/full ]]; then
   check "a full light log is told, and the stream goes on" full_log_is_told_and_the_stream_goes_on
+  check "output that cannot be written is a failure" full_output_is_a_failure
 else
   echo "skipped: a full light log is told (there is no /dev/full)"
 fi
@@ -294,6 +423,7 @@ check "SIGTERM ends light" interrupted_light TERM
 mkdir small
 if unshare --mount mount -t tmpfs -o size=200k lockstep-test "$work/small" 2>/dev/null; then
   check "a full disk is told, and the file plays" full_disk_is_told
+  check "a disk without room for a picture leaves no file" disk_without_room_for_a_picture
   check "a full disk ends the light log with a whole line" full_disk_ends_the_log_with_a_whole_line
 else
   echo "skipped: a full disk is told (this user may not mount a small one)"

@@ -85,7 +85,7 @@ TEST(LightView, TextIsCutBetweenCharacters) {
 }
 
 TEST(LightView, WhatWouldMoveTheCursorIsReplaced) {
-  EXPECT_EQ(cut("a\033[2J\n\x7F", 9), "a?[2J??");
+  EXPECT_EQ(cut("a\033[2J\n\x7F", 80), "a%1B[2J%0A%7F");
 }
 
 TEST(LightView, EachSensorIsOneLineWhereTheHistogramHasRoomBesideIt) {
