@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "lockstep/metering.h"
@@ -12,6 +13,7 @@ namespace lockstep::tools {
 namespace {
 
 constexpr std::uint32_t kDefaultNumSensors = 4;
+constexpr std::uint32_t kMostOfFraction = 0x7fffffff;  // What caps can hold.
 constexpr Format kPreferred{PixelFormat::nv12, 1280, 720, {30, 1}};
 
 std::uint32_t nearest_side(const SizeRange& range, std::uint32_t wanted) {
@@ -38,7 +40,26 @@ Fraction nearest_rate(const std::vector<RateRange>& ranges, const Fraction& want
   return nearest;
 }
 
+// All of the text as one part of a fraction.
+std::optional<std::uint32_t> part_from(std::string_view text) {
+  std::uint32_t part = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, failure] = std::from_chars(text.data(), end, part);
+  if (failure != std::errc() || stop != end || part < 1 || part > kMostOfFraction)
+    return std::nullopt;
+  return part;
+}
+
 }  // namespace
+
+std::optional<Fraction> rate_from(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  const auto numerator = part_from(text.substr(0, slash));
+  const auto denominator =
+      slash == text.npos ? std::optional<std::uint32_t>(1) : part_from(text.substr(slash + 1));
+  if (!numerator || !denominator) return std::nullopt;
+  return Fraction{*numerator, *denominator};
+}
 
 Result<std::vector<SensorSpec>> wanted_sensors(const CaptureOptions& options) {
   auto specs = parse_sensor_list(options.sensors.empty() ? "sim" : options.sensors);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lockstep/format.h"
@@ -47,6 +48,9 @@ struct LightOptions {
 
   std::string log;  ///< File for the light of each batch; empty: none.
 };
+
+/// "30" or "30000/1001" as a rate; nothing where it is none. \units frames per second, 1/(2^31 - 1) to 2^31 - 1
+std::optional<Fraction> rate_from(std::string_view text);
 
 /// The sensors that are meant, in slot order. One simulated one stands for as many as are wanted.
 ///

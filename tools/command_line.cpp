@@ -10,7 +10,6 @@
 #include <functional>
 #include <limits>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -45,20 +44,7 @@ constexpr double kLeastGain = 0.01;
 constexpr double kMostGain = 1024;
 constexpr double kShortestDurationS = 0.001;
 constexpr double kLongestDurationS = 1e9;
-
-// "30" or "30000/1001".
-bool read_fraction(const std::string& text, std::optional<Fraction>& rate) {
-  Fraction read;
-  char slash = '/';
-  std::istringstream stream(text);
-  stream >> read.numerator;
-  if (!stream.eof()) stream >> slash >> read.denominator;
-  if (stream.fail() || !stream.eof() || slash != '/' || read.numerator == 0 ||
-      read.denominator == 0)
-    return false;
-  rate = read;
-  return true;
-}
+constexpr std::int64_t kMostToleranceUs = 10'000'000;
 
 // Refuses what is not a number within the bounds, NaN too, which lies on neither side of them.
 CLI::Validator within(double low, double high) {
@@ -70,6 +56,19 @@ CLI::Validator within(double low, double high) {
         return read && value >= low && value <= high ? std::string() : text + ", wanted " + range;
       },
       range);
+}
+
+// Of any memory that can be had by name: the GPUs' have one each, cuda:1 and so on.
+CLI::Validator memory_name() {
+  std::string names;
+  for (const MemoryBackend* backend : memory_backends())
+    names += (names.empty() ? "" : ",") + std::string(backend->name());
+  return CLI::Validator(
+      [](std::string& name) {
+        const auto found = find_memory_backend(name);
+        return found ? std::string() : found.error().what;
+      },
+      "{" + names + "}");
 }
 
 void add_settings_options(CLI::App& command, LightOptions& options) {
@@ -91,8 +90,6 @@ void add_settings_options(CLI::App& command, LightOptions& options) {
 void add_capture_options(CLI::App& command, CaptureOptions& options) {
   std::vector<std::string> formats;
   for (const PixelFormat format : kPixelFormats) formats.push_back(to_string(format));
-  std::vector<std::string> memories;
-  for (const MemoryBackend* backend : memory_backends()) memories.emplace_back(backend->name());
   const std::string group = "Sensors";
   command
       .add_option(
@@ -119,13 +116,14 @@ void add_capture_options(CLI::App& command, CaptureOptions& options) {
       .add_option_function<std::string>(
           "--framerate",
           [&options](const std::string& text) {
-            if (!read_fraction(text, options.framerate))
+            options.framerate = rate_from(text);
+            if (!options.framerate)
               throw CLI::ValidationError("--framerate", text + ", wanted as in 30 or 30000/1001");
           },
           "Their frames per second, as in 30 or 30000/1001")
       ->group(group);
   command.add_option("--memory", options.memory, "Memory of the batches")
-      ->check(CLI::IsMember(memories))
+      ->check(memory_name())
       ->group(group);
   command.add_option("--layout", options.layout, "Whether each batch is one block of memory")
       ->check(CLI::IsMember({"auto", "contiguous", "reference"}))
@@ -213,7 +211,7 @@ void add_sensors(CLI::App& app, SensorsOptions& options, Chosen& chosen) {
 
 void add_grouping_options(CLI::App& command, RecordOptions& options) {
   const std::string group = "Grouping";
-  const CLI::Range milliseconds(0.0, 10'000.0);
+  const CLI::Validator milliseconds = within(0, 10'000);
   command
       .add_option("--tolerance", options.tolerance_ms,
                   "Most that capture times within a batch may differ, in ms (default: half a frame "
@@ -265,7 +263,9 @@ void add_picture_options(CLI::App& command, RecordOptions& options) {
       ->check(CLI::IsMember(names))
       ->capture_default_str()
       ->group(group);
-  command.add_option("--bitrate", options.bitrate_kbit, "In kbit/s (default: the encoder's)")
+  command
+      .add_option("--bitrate", options.bitrate_kbit,
+                  "In kbit/s (default: the encoder's)")
       ->check(CLI::Range(1, 1'000'000))
       ->group(group);
   command
@@ -343,7 +343,7 @@ void add_verify(CLI::App& app, VerifyOptions& options, Chosen& chosen) {
       ->add_option("--tolerance-us", options.tolerance_us,
                    "Most that capture times within a picture may differ, in microseconds (default: "
                    "half a frame period)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(std::int64_t{0}, kMostToleranceUs));
   command->add_option("--expect-batches", options.batches, "Pictures that there must be");
   command->add_flag("--allow-missing", options.allow_missing,
                     "Missing, repeated and unreadable frames are counted, but are no fault");

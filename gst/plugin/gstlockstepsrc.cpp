@@ -258,6 +258,15 @@ GstCaps* fixate(GstBaseSrc* base, GstCaps* caps) {
       ->fixate(base, lockstep::nearest_to_usual(caps));
 }
 
+// The base class reports that it failed, but neither what was wanted nor what there is.
+gboolean negotiate(GstBaseSrc* base) {
+  if (GST_BASE_SRC_CLASS(gst_lockstep_src_parent_class)->negotiate(base)) return TRUE;
+  auto rig = rig_of(GST_LOCKSTEP_SRC(base));
+  const auto error = rig ? lockstep::caps_mismatch(GST_BASE_SRC_PAD(base), *rig) : std::nullopt;
+  if (error) lockstep::post_error(GST_ELEMENT(base), *error);
+  return FALSE;
+}
+
 gboolean set_caps(GstBaseSrc* base, GstCaps* caps) {
   auto* self = GST_LOCKSTEP_SRC(base);
   auto rig = rig_of(self);
@@ -575,6 +584,7 @@ static void gst_lockstep_src_class_init(GstLockstepSrcClass* klass) {
 
   base_class->get_caps = get_caps;
   base_class->fixate = fixate;
+  base_class->negotiate = negotiate;
   base_class->set_caps = set_caps;
   base_class->decide_allocation = decide_allocation;
   base_class->unlock = unlock;

@@ -4,8 +4,10 @@
 #include <cstdlib>
 
 #include <string>
+#include <utility>
 
 #include "gstlockstepgpu.h"
+#include "gstlockstephandles.h"
 
 namespace lockstep {
 
@@ -28,6 +30,25 @@ Result<void> check_memory(const SrcSettings& settings, const Rig* rig) {
                what +
                    ": this plugin was built without GPU memory, for want of CUDA's headers or of "
                    "gstreamer-cuda-1.0 >= 1.24"};
+}
+
+std::optional<Error> caps_mismatch(GstPad* pad, const Rig& rig) {
+  const CapsPtr wanted(gst_pad_peer_query_caps(pad, nullptr));
+  const CapsPtr offered(gst_pad_query_caps(pad, nullptr));
+  const auto offers = rig.formats();
+  if (!wanted || !offers || gst_caps_can_intersect(wanted.get(), offered.get()))
+    return std::nullopt;
+  std::string text = "set the sensors as downstream wants them (";
+  if (gst_caps_is_empty(wanted.get())) {
+    text += "nothing that it could take";
+  } else {
+    text += CharsPtr(gst_structure_to_string(gst_caps_get_structure(wanted.get(), 0))).get();
+    text.pop_back();  // The semicolon.
+  }
+  text += "); they all offer";
+  for (const FormatOffer& offer : *offers)
+    text += (&offer == &offers->front() ? " " : "; ") + to_string(offer);
+  return Error{Errc::no_common_format, 0, std::move(text)};
 }
 
 GstCaps* nearest_to_usual(GstCaps* caps) {

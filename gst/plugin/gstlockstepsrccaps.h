@@ -22,6 +22,10 @@ std::optional<int> gpu_of(const SrcSettings& settings, const Rig* rig);
 /// \errors  not_supported  this one has not.
 Result<void> check_memory(const SrcSettings& settings, const Rig* rig);
 
+/// Why the source's pad cannot agree with downstream on caps; nothing where they have some in common.
+/// \errors  no_common_format  says what downstream takes, and what the sensors offer.
+std::optional<Error> caps_mismatch(GstPad* pad, const Rig& rig);
+
 /// What a user expects who asks for nothing, full HD at 30 fps, or what of `caps` comes nearest. Takes them over.
 GstCaps* nearest_to_usual(GstCaps* caps);
 

@@ -376,29 +376,49 @@ TEST_P(SourceRefuses, WithOneClearError) {
   g_error_free(error);
 }
 
+TEST(Source, MessagesAreBoundedWhateverTheNames) {
+  const std::string endless(10'000'000, 'x');
+  for (const auto& [property, text] :
+       {std::pair{"sensors", "v4l2:/dev/" + endless}, std::pair{"sensors", endless + ":1"},
+        std::pair{"sensors", "sim?" + endless + "=1"}, std::pair{"memory", endless}}) {
+    Pipeline pipeline("lockstepsrc name=src");
+    g_object_set(pipeline.source(), property, text.c_str(), nullptr);
+    pipeline.set_state(GST_STATE_PLAYING);
+    auto message = pipeline.wait_for(GST_MESSAGE_ERROR);
+    ASSERT_TRUE(message) << property;
+    EXPECT_LT(Pipeline::error_text(message.get()).size(), 1000u) << property;
+  }
+}
+
 GQuark resource() { return GST_RESOURCE_ERROR; }
 GQuark core() { return GST_CORE_ERROR; }
 
 INSTANTIATE_TEST_SUITE_P(
     BadInput, SourceRefuses,
-    ::testing::Values(Refusal{"CountThatDoesNotFit", "num-sensors=3 sensors=sim;sim", resource,
-                              GST_RESOURCE_ERROR_SETTINGS, "names 2"},
-                      Refusal{"UnknownKind", "sensors=nosuch:/dev/x", resource,
-                              GST_RESOURCE_ERROR_NOT_FOUND, "there is: sim"},
-                      Refusal{"UnknownOption", "sensors=sim?nosuch=1", resource,
-                              GST_RESOURCE_ERROR_SETTINGS, "nosuch"},
-                      Refusal{"OptionOutOfRange", "sensors=sim?drop=2", resource,
-                              GST_RESOURCE_ERROR_SETTINGS, "drop"},
-                      Refusal{"NoSuchDevice", "sensors=v4l2:/dev/video-nosuch", resource,
-                              GST_RESOURCE_ERROR_NOT_FOUND, "/dev/video-nosuch"},
-                      Refusal{"NoCaptureDevice", "sensors=v4l2:/dev/null", resource,
-                              GST_RESOURCE_ERROR_SETTINGS, "/dev/null"},
-                      Refusal{"SameDeviceTwice", "sensors=v4l2:/dev/null;v4l2:/dev/null", resource,
-                              GST_RESOURCE_ERROR_SETTINGS, "same device"},
-                      Refusal{"NoCommonFormat", "sensors=sim?format=RGB;sim?format=NV12", core,
-                              GST_CORE_ERROR_NEGOTIATION, "they offer"},
-                      Refusal{"UnknownMemory", "memory=nosuch", resource,
-                              GST_RESOURCE_ERROR_NOT_FOUND, "memfd"}),
+    ::testing::Values(
+        Refusal{"CountThatDoesNotFit", "num-sensors=3 sensors=sim;sim", resource,
+                GST_RESOURCE_ERROR_SETTINGS, "names 2"},
+        Refusal{"UnknownKind", "sensors=nosuch:/dev/x", resource, GST_RESOURCE_ERROR_NOT_FOUND,
+                "there is: sim"},
+        Refusal{"UnknownOption", "sensors=sim?nosuch=1", resource, GST_RESOURCE_ERROR_SETTINGS,
+                "nosuch"},
+        Refusal{"OptionOutOfRange", "sensors=sim?drop=2", resource, GST_RESOURCE_ERROR_SETTINGS,
+                "drop"},
+        Refusal{"NoSuchDevice", "sensors=v4l2:/dev/video-nosuch", resource,
+                GST_RESOURCE_ERROR_NOT_FOUND, "/dev/video-nosuch"},
+        Refusal{"NoCaptureDevice", "sensors=v4l2:/dev/null", resource, GST_RESOURCE_ERROR_SETTINGS,
+                "/dev/null"},
+        Refusal{"SameDeviceTwice", "sensors=v4l2:/dev/null;v4l2:/dev/null", resource,
+                GST_RESOURCE_ERROR_SETTINGS, "same device"},
+        Refusal{"NoCommonFormat", "sensors=sim?format=RGB;sim?format=NV12", core,
+                GST_CORE_ERROR_NEGOTIATION, "they offer"},
+        Refusal{"SizeThatNoSensorHas", "sensors=sim?size=640x480", core, GST_CORE_ERROR_NEGOTIATION,
+                "width=(int)160, height=(int)96, framerate=(fraction)30/1); they all offer"},
+        Refusal{"ControlCharacters", "sensors=v4l2:/dev/x%1b[31m%0aFAKE", resource,
+                GST_RESOURCE_ERROR_NOT_FOUND, "/dev/x%1B[31m%0AFAKE"},
+        Refusal{"NoUtf8", "sensors=v4l2:/dev/%ff%c3", resource, GST_RESOURCE_ERROR_NOT_FOUND,
+                "/dev/%FF%C3"},
+        Refusal{"UnknownMemory", "memory=nosuch", resource, GST_RESOURCE_ERROR_NOT_FOUND, "memfd"}),
     [](const auto& param) { return param.param.name; });
 
 }  // namespace

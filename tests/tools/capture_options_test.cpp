@@ -67,6 +67,33 @@ TEST(CaptureOptions, AFormatThatNobodyOffersIsRefusedWithAList) {
   EXPECT_THAT(format.error().what, HasSubstr("NV12"));
 }
 
+TEST(CaptureOptions, RatesAreWholeNumbersOrFractions) {
+  EXPECT_EQ(rate_from("30"), (Fraction{30, 1}));
+  EXPECT_EQ(rate_from("30000/1001"), (Fraction{30000, 1001}));
+  EXPECT_EQ(rate_from("2147483647/2147483647"), (Fraction{2147483647, 2147483647}));
+  for (const char* text : {"",
+                           "/",
+                           "-30",
+                           "30/-1",
+                           "+30",
+                           " 30",
+                           "30 ",
+                           "30/",
+                           "/1",
+                           "0",
+                           "30/0",
+                           "29.97",
+                           "3e1",
+                           "nan",
+                           "30/1/1",
+                           "2147483648",
+                           "30/2147483648",
+                           "4294967326",
+                           "99999999999999999999",
+                           "0x1e"})
+    EXPECT_FALSE(rate_from(text)) << text;
+}
+
 TEST(CaptureOptions, LightIsAsTheOptionsSay) {
   LightOptions options;
   options.mode = "follow";

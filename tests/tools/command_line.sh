@@ -102,6 +102,7 @@ other_files_are_no_recordings() {
   ends_with 2 "$lockstep" verify missing.mkv && says "No such file" &&
     ends_with 2 "$lockstep" verify text.mkv && says "wanted a video" &&
     ends_with 2 "$lockstep" verify empty.mkv && ends_with 2 "$lockstep" verify "$work" &&
+    says "wanted a file" && mkfifo fifo.mkv && ends_with 2 timeout 20 "$lockstep" verify fifo.mkv &&
     says "wanted a file" && pattern_without_codes && ends_with 2 "$lockstep" verify pattern.mkv &&
     says "painted codes"
 }
@@ -246,6 +247,36 @@ disk_without_room_for_a_picture() {
     ls "$2"
     exit $status' - "$lockstep" "$work/small" && says "No space left" && ! grep -q "pictures" output &&
     ! grep -q "^full.mkv" output
+}
+
+# No number reaches what cannot take it.
+bad_numbers_are_status_2() {
+  local bad
+  for bad in "--framerate -30" "--framerate 29.97" "--framerate 4294967326" "--framerate 30/-1" \
+    "--tolerance nan" "--tolerance -1" "--max-wait nan" "--max-wait inf" "--duration inf" \
+    "--max-exposure nan" "--bitrate 0" "--bitrate -1" "--num-sensors -1" "--width -2" \
+    "--memory nosuch" "--memory cuda:256" "--memory cuda:-1"; do
+    # shellcheck disable=SC2086  # An option and its value.
+    ends_with 2 "$lockstep" record -o bad.mkv $bad && says "${bad%% *}" && [[ ! -e bad.mkv ]] || return 1
+  done
+  for bad in "--tolerance-us 9223372036854775807" "--tolerance-us -1" "--expect-batches -1"; do
+    # shellcheck disable=SC2086
+    ends_with 2 "$lockstep" verify whole.mkv $bad && says "${bad%% *}" || return 1
+  done
+}
+
+# A number of a GPU that this machine lacks is no wrong usage where the build knows GPUs.
+memory_of_another_gpu_is_taken() {
+  "$lockstep" record -o gpu.mkv "${simulated[@]}" --memory cuda:255 >output 2>&1
+  cat output
+  grep -qE "GPU|CUDA|driver" output && [[ ! -e gpu.mkv ]]
+}
+
+formats_that_no_sensor_has_are_reported() {
+  ends_with 1 "$lockstep" record -o none.mkv --sensors sim --sensor-width 7777 --sensor-height 7777 &&
+    says "7777" && says "they all offer" && [[ ! -e none.mkv ]] &&
+    ends_with 1 "$lockstep" record -o none.mkv --sensors sim --framerate 2147483647 &&
+    says "they all offer" && ends_with 1 "$lockstep" light --framerate 2147483647 && says "they all offer"
 }
 
 names_reach_the_terminal_escaped() {
@@ -402,6 +433,9 @@ check "a recording needs nobody who reads what it prints" recording_needs_no_rea
 check "a file that was removed or replaced is a failure" removed_file_is_a_failure
 check "a duration ends when all cameras are gone" duration_ends_without_cameras
 check "progress fits the terminal" progress_fits_the_terminal
+check "numbers that are none end with status 2" bad_numbers_are_status_2
+check "memory of another GPU is taken" memory_of_another_gpu_is_taken
+check "formats that no sensor has are reported" formats_that_no_sensor_has_are_reported
 check "names reach the terminal escaped" names_reach_the_terminal_escaped
 check "light has examples" light_has_examples
 check "light is shown in a pipe, without control sequences" light_is_shown_in_a_pipe
