@@ -99,6 +99,12 @@ Result<Format> wanted_format(const CaptureOptions& options,
   return Error{Errc::no_common_format, 0, "set the sensors as asked for; they all offer " + listed};
 }
 
+std::uint32_t default_bitrate_kbit(std::size_t num_tiles) {
+  constexpr std::size_t kLeast = 2048;
+  constexpr std::size_t kPerTile = 128;
+  return static_cast<std::uint32_t>(std::max(kLeast, kPerTile * num_tiles));
+}
+
 LightConfig light_config(const LightOptions& options) {
   LightConfig config;
   for (const LightMode mode :

@@ -265,7 +265,7 @@ void add_picture_options(CLI::App& command, RecordOptions& options) {
       ->group(group);
   command
       .add_option("--bitrate", options.bitrate_kbit,
-                  "In kbit/s (default: the encoder's)")
+                  "In kbit/s (default: 2048, and 128 for each tile where there are more than 16)")
       ->check(CLI::Range(1, 1'000'000))
       ->group(group);
   command

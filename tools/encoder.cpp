@@ -41,6 +41,21 @@ Result<void> set_preset(GstElement* element, const Encoder& encoder, const std::
   return {};
 }
 
+Result<void> set_bitrate(GstElement* element, const Encoder& encoder, std::uint32_t kbit) {
+  const auto* range =
+      G_PARAM_SPEC_UINT(g_object_class_find_property(G_OBJECT_GET_CLASS(element), "bitrate"));
+  const std::uint64_t value = std::uint64_t{kbit} * 1000 / encoder.bitrate_unit;
+  const auto kbit_of = [&](guint bound) {
+    return std::uint64_t{bound} * encoder.bitrate_unit / 1000;
+  };
+  if (value < range->minimum || value > range->maximum)
+    return Error{Errc::invalid_argument, 0,
+                 fmt::format("set a bit rate of {} kbit/s of {}, wanted {} to {}", kbit,
+                             encoder.element, kbit_of(range->minimum), kbit_of(range->maximum))};
+  g_object_set(element, "bitrate", static_cast<guint>(value), nullptr);
+  return {};
+}
+
 }  // namespace
 
 std::span<const Encoder> encoders() { return kEncoders; }
@@ -64,17 +79,13 @@ Result<const Encoder*> find_encoder(std::string_view name) {
                fmt::format("encode with {}, wanted auto or one of: {}", name, names)};
 }
 
-Result<Owned<GstElement>> make_encoder(const Encoder& encoder,
-                                       std::optional<std::uint32_t> bitrate_kbit,
+Result<Owned<GstElement>> make_encoder(const Encoder& encoder, std::uint32_t bitrate_kbit,
                                        const std::string& preset) {
   Owned<GstElement> element(gst_element_factory_make(encoder.element, nullptr));
   gst_object_ref_sink(element.get());  // It comes floating.
   if (auto set = set_preset(element.get(), encoder, preset.empty() ? encoder.preset : preset); !set)
     return set.error();
-  if (bitrate_kbit)
-    g_object_set(element.get(), "bitrate",
-                 static_cast<guint>(std::uint64_t{*bitrate_kbit} * 1000 / encoder.bitrate_unit),
-                 nullptr);
+  if (auto set = set_bitrate(element.get(), encoder, bitrate_kbit); !set) return set.error();
   return element;
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,9 +32,8 @@ Result<const Encoder*> find_encoder(std::string_view name);
 
 /// Makes the element and sets it.
 ///
-/// \errors  invalid_argument  no such preset; the text lists them.
-Result<Owned<GstElement>> make_encoder(const Encoder& encoder,
-                                       std::optional<std::uint32_t> bitrate_kbit,
+/// \errors  invalid_argument  no such preset, the text lists them; a bit rate that it does not take.
+Result<Owned<GstElement>> make_encoder(const Encoder& encoder, std::uint32_t bitrate_kbit,
                                        const std::string& preset);
 
 }  // namespace lockstep::tools

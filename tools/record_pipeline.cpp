@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -148,6 +149,12 @@ bool delivers_on_gpu(GstElement* source) {
          gst_caps_features_contains(gst_caps_get_features(caps.get(), 0), "memory:CUDAMemory");
 }
 
+// A tile for each sensor, if not more are asked for. Names that cannot be read are the source's to refuse.
+std::size_t num_tiles(const RecordOptions& options) {
+  const auto sensors = wanted_sensors(options.capture);
+  return std::max(std::size_t{options.rows} * options.columns, sensors ? sensors->size() : 1);
+}
+
 }  // namespace
 
 Result<RecordPipeline> build_record_pipeline(const RecordOptions& options) {
@@ -169,7 +176,9 @@ Result<RecordPipeline> build_record_pipeline(const RecordOptions& options) {
   if (built.source && delivers_on_gpu(built.source)) chain.add("cudadownload", kNvcodec);
   chain.add("videoconvert", kBase);
   chain.filter(Owned<GstCaps>(gst_caps_from_string("video/x-raw,format=(string){I420,NV12}")));
-  chain.add(make_encoder(**encoder, options.bitrate_kbit, options.preset));
+  chain.add(make_encoder(**encoder,
+                         options.bitrate_kbit.value_or(default_bitrate_kbit(num_tiles(options))),
+                         options.preset));
   built.parser = chain.add((*encoder)->parser, kBad);
   chain.add("matroskamux", kGood);
   built.sink = chain.add("filesink", kCore);

@@ -94,6 +94,12 @@ TEST(CaptureOptions, RatesAreWholeNumbersOrFractions) {
     EXPECT_FALSE(rate_from(text)) << text;
 }
 
+TEST(CaptureOptions, TheBitRateGrowsWithTheTilesOfAMosaic) {
+  EXPECT_EQ(default_bitrate_kbit(1), 2048u);
+  EXPECT_EQ(default_bitrate_kbit(16), 2048u);
+  EXPECT_EQ(default_bitrate_kbit(64), 8192u);
+}
+
 TEST(CaptureOptions, LightIsAsTheOptionsSay) {
   LightOptions options;
   options.mode = "follow";

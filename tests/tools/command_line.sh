@@ -263,6 +263,8 @@ bad_numbers_are_status_2() {
     # shellcheck disable=SC2086
     ends_with 2 "$lockstep" verify whole.mkv $bad && says "${bad%% *}" || return 1
   done
+  ends_with 2 "$lockstep" record -o bad.mkv "${simulated[@]}" --encoder x265enc --bitrate 1000000 &&
+    says "1000000 kbit/s" && [[ ! -e bad.mkv ]]
 }
 
 # A number of a GPU that this machine lacks is no wrong usage where the build knows GPUs.
