@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-// An algorithm of one's own for the light of all sensors: what the brightest of them sees may just not clip.
+// An algorithm of one's own for the light of all sensors: what the brightest of them sees may just not clip, but for the
+// brightest twentieth, which is a lamp, a reflection, or the code that simulated sensors paint, and stays white whatever
+// the exposure. Exits with 1 if that is not reached.
 #include <lockstep/lockstep.h>
 
 #include <algorithm>
@@ -13,22 +15,24 @@ namespace {
 
 using lockstep::Setting;
 
-// What the brightest hundredth of a picture is to come out as, at most. \units share of full scale, linear
+// The share of a picture that may clip.
+constexpr double kMayClip = 0.05;
+// What the brightest of the rest is to come out as. \units share of full scale, linear
 constexpr double kHighlights = 0.7;
 // Nearer than this nothing is changed: noise alone moves it by less.
 constexpr double kCloseEnough = 0.05;
 
-// The linear light that all but a hundredth of the samples stay below.
+// The linear light that all samples stay below but those that may clip.
 double highlights_of(const lockstep::Metering& metering) {
   double share = 0;
   std::size_t bin = metering.histogram.size();
-  while (bin > 1 && share < 0.01) share += double{metering.histogram[--bin]};
+  while (bin > 1 && share < kMayClip) share += double{metering.histogram[--bin]};
   return std::pow(static_cast<double>(bin) / 255, 2.2);
 }
 
 class KeepHighlights : public lockstep::LightAlgorithm {
  public:
-  // Each frame tells what it was exposed with, so each is a measurement of the scene by itself, whatever settings are
+  // Each frame carries what it was exposed with, so each is a measurement of the scene by itself, whatever settings are
   // under way. The sensor that has most light decides for all.
   std::vector<lockstep::SettingsChange> decide(const lockstep::LightReport& report) override {
     double factor = std::numeric_limits<double>::max();
@@ -37,8 +41,8 @@ class KeepHighlights : public lockstep::LightAlgorithm {
     for (const auto& sensor : report.sensors) {
       caps.push_back(*sensor.caps);
       if (!sensor.metering) continue;
-      // What is clipped does not tell by how much.
-      const bool clipped = sensor.metering->clipped_bright > 0.01;
+      // How far above the scale it is cannot be seen of what is clipped.
+      const bool clipped = sensor.metering->clipped_bright > kMayClip;
       const double its = clipped ? 0.25 : kHighlights / highlights_of(*sensor.metering);
       if (its >= factor) continue;
       const lockstep::Settings& had = sensor.info.settings;
@@ -79,6 +83,14 @@ void print(const lockstep::Batch& batch) {
   std::printf("\n");
 }
 
+// What the brightest of the sensors came out as.
+double highlights_of(const lockstep::Batch& batch) {
+  double most = 0;
+  for (const lockstep::Frame& frame : batch.frames)
+    if (frame.metering) most = std::max(most, highlights_of(*frame.metering));
+  return most;
+}
+
 int fail(const lockstep::Error& error) {
   std::fprintf(stderr, "%s\n", error.what.c_str());
   return 1;
@@ -98,10 +110,15 @@ int main(int argc, char** argv) {
   auto ready = (*rig)->configure({lockstep::PixelFormat::nv12, 640, 360, {30, 1}});
   if (ready) ready = (*rig)->start();
   if (!ready) return fail(ready.error());
+  double highlights = 0;
   for (int n = 0; n < 60; ++n) {
     auto batch = (*rig)->next_batch(std::chrono::seconds(1));
     if (!batch) return fail(batch.error());
     print(*batch);
+    highlights = highlights_of(*batch);
   }
-  return 0;
+  if (std::abs(highlights / kHighlights - 1) < 2 * kCloseEnough) return 0;
+  std::fprintf(stderr, "the light did not settle: highlights at %.1f %%, wanted %.1f %%\n",
+               highlights * 100, kHighlights * 100);
+  return 1;
 }
