@@ -25,11 +25,9 @@
  * gst-launch-1.0 lockstepsrc num-sensors=2 num-buffers=60 ! lockstepdemux name=d d.src_0 ! queue ! videoconvert ! autovideosink d.src_1 ! queue ! videoconvert ! autovideosink
  * ]|
  */
-// Locks: the object lock guards the list of outputs and the flow combiner, and is not held while
+// Locks: the object lock guards the list of outputs and the flow of each, and is not held while
 // anything is pushed. All else belongs to the streaming thread of the sink pad.
 #include "gstlockstepdemux.h"
-
-#include <gst/base/gstflowcombiner.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -53,10 +51,11 @@ using lockstep::FrameMemory;
 // One source pad.
 struct Output {
   guint slot = 0;
-  GstPad* pad = nullptr;    // Owned.
-  bool started = false;     // Whether it has had its stream-start and what came after.
-  bool negotiated = false;  // Whether it has had the caps of now.
-  bool discont = true;      // Whether its next buffer follows on nothing.
+  GstPad* pad = nullptr;             // Owned.
+  bool started = false;              // Whether it has had its stream-start and what came after.
+  bool negotiated = false;           // Whether it has had the caps of now.
+  bool discont = true;               // Whether its next buffer follows on nothing.
+  GstFlowReturn flow = GST_FLOW_OK;  // Object lock; what it last answered.
 
   Output(guint s, GstPad* p) : slot(s), pad(static_cast<GstPad*>(gst_object_ref(p))) {}
   ~Output() { gst_object_unref(pad); }
@@ -66,15 +65,9 @@ struct Output {
 using Outputs = std::vector<std::shared_ptr<Output>>;
 
 struct State {
-  Outputs outputs;                                   // Object lock; in slot order.
-  GstFlowCombiner* flows = gst_flow_combiner_new();  // Object lock.
-  lockstep::CapsPtr batch_caps;                      // Streaming thread; null before caps.
-  guint batch_size = 0;                              // Streaming thread; 0 before caps.
-
-  State() = default;
-  ~State() { gst_flow_combiner_free(flows); }
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
+  Outputs outputs;               // Object lock; in slot order.
+  lockstep::CapsPtr batch_caps;  // Streaming thread; null before caps.
+  guint batch_size = 0;          // Streaming thread; 0 before caps.
 };
 
 GstStaticPadTemplate sink_template =
@@ -103,6 +96,41 @@ Outputs outputs_of(GstLockstepDemux* self) {
   Outputs outputs = self->state->outputs;
   GST_OBJECT_UNLOCK(self);
   return outputs;
+}
+
+void set_flow(GstLockstepDemux* self, Output& output, GstFlowReturn flow) {
+  GST_OBJECT_LOCK(self);
+  output.flow = flow;
+  GST_OBJECT_UNLOCK(self);
+}
+
+// What upstream is answered. Only pads that are there now count, not one that was released while it was pushed to; and a
+// branch that is not linked, has ended or is shut down stops the others no more than a missing one would.
+GstFlowReturn combined_flow(GstLockstepDemux* self) {
+  GstFlowReturn idle = GST_FLOW_NOT_LINKED;  // The answer where nothing goes on.
+  bool any_goes_on = false;
+  GST_OBJECT_LOCK(self);
+  for (const auto& output : self->state->outputs) {
+    switch (output->flow) {
+      case GST_FLOW_NOT_LINKED:
+        break;
+      case GST_FLOW_EOS:
+        if (idle == GST_FLOW_NOT_LINKED) idle = GST_FLOW_EOS;
+        break;
+      case GST_FLOW_FLUSHING:
+        idle = GST_FLOW_FLUSHING;
+        break;
+      default:
+        if (output->flow < GST_FLOW_EOS) {
+          const GstFlowReturn failed = output->flow;
+          GST_OBJECT_UNLOCK(self);
+          return failed;
+        }
+        any_goes_on = true;
+    }
+  }
+  GST_OBJECT_UNLOCK(self);
+  return any_goes_on ? GST_FLOW_OK : idle;
 }
 
 // Begins the stream of a pad that is new, with all that the sink pad has had so far.
@@ -199,10 +227,10 @@ gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
       return taken;
     }
     case GST_EVENT_FLUSH_STOP:
-      GST_OBJECT_LOCK(self);
-      gst_flow_combiner_reset(self->state->flows);
-      GST_OBJECT_UNLOCK(self);
-      for (const auto& output : outputs) output->discont = true;
+      for (const auto& output : outputs) {
+        set_flow(self, *output, GST_FLOW_OK);
+        output->discont = true;
+      }
       break;
     default:
       if (is_serialized(event)) catch_up(self, outputs);
@@ -318,15 +346,11 @@ GstFlowReturn chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
   // From here on each frame goes back to its sensor when its own branch has done with it.
   batch.reset();
 
-  GstFlowReturn combined = GST_FLOW_OK;
   for (Share& share : shares) {
-    GstPad* pad = share.output->pad;
-    const GstFlowReturn flow = push(std::move(share), pts, duration, batch_number);
-    GST_OBJECT_LOCK(self);
-    combined = gst_flow_combiner_update_pad_flow(self->state->flows, pad, flow);
-    GST_OBJECT_UNLOCK(self);
+    const std::shared_ptr<Output> output = share.output;
+    set_flow(self, *output, push(std::move(share), pts, duration, batch_number));
   }
-  return combined;
+  return combined_flow(self);
 }
 
 // The slot that a pad of that name is for, the lowest free one without a name.
@@ -354,7 +378,6 @@ GstPad* request_new_pad(GstElement* element, GstPadTemplate* pad_template, const
   outputs.insert(std::find_if(outputs.begin(), outputs.end(),
                               [&](const auto& other) { return other->slot > slot; }),
                  std::move(output));
-  gst_flow_combiner_add_pad(self->state->flows, pad);
   GST_OBJECT_UNLOCK(self);
   return pad;
 }
@@ -369,7 +392,6 @@ void release_pad(GstElement* element, GstPad* pad) {
   if (found != outputs.end()) {
     released = *found;
     outputs.erase(found);
-    gst_flow_combiner_remove_pad(self->state->flows, pad);
   }
   GST_OBJECT_UNLOCK(self);
   gst_pad_set_active(pad, FALSE);
@@ -385,10 +407,8 @@ GstStateChangeReturn change_state(GstElement* element, GstStateChange transition
     output->started = false;
     output->negotiated = false;
     output->discont = true;
+    set_flow(self, *output, GST_FLOW_OK);
   }
-  GST_OBJECT_LOCK(self);
-  gst_flow_combiner_reset(self->state->flows);
-  GST_OBJECT_UNLOCK(self);
   self->state->batch_caps.reset();
   self->state->batch_size = 0;
   return changed;

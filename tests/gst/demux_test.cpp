@@ -5,11 +5,11 @@
 #include <gst/video/video.h>
 #include <gtest/gtest.h>
 
-#include <map>
 #include <set>
 #include <vector>
 
 #include "batches.h"
+#include "demux_bench.h"
 #include "harness.h"
 
 namespace lockstep {
@@ -17,41 +17,7 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr Format kFormat{PixelFormat::nv12, 160, 90, {30, 1}};
-
-// A demux with a harness on its sink pad and on each source pad asked for.
-struct Demux {
-  explicit Demux(std::initializer_list<guint> slots = {})
-      : element(static_cast<GstElement*>(
-            gst_object_ref_sink(gst_element_factory_make("lockstepdemux", nullptr)))),
-        bus(element.get()),
-        sink(gst_harness_new_with_element(element.get(), "sink", nullptr)) {
-    for (guint slot : slots) add(slot);
-  }
-
-  void add(guint slot, const char* caps = nullptr) {
-    GstHarness* harness = gst_harness_new_with_element(element.get(), nullptr,
-                                                       ("src_" + std::to_string(slot)).c_str());
-    if (caps) gst_harness_set_sink_caps_str(harness, caps);
-    src[slot].reset(harness);
-  }
-
-  // The next event of that type that came out of a pad; null if there is none.
-  EventPtr event(guint slot, GstEventType type) {
-    while (GstEvent* next = gst_harness_try_pull_event(src[slot].get())) {
-      EventPtr found(next);
-      if (GST_EVENT_TYPE(next) == type) return found;
-    }
-    return nullptr;
-  }
-
-  CapsPtr caps(guint slot) { return CapsPtr(gst_pad_get_current_caps(src[slot]->sinkpad)); }
-
-  ElementPtr element;
-  Bus bus;
-  HarnessPtr sink;
-  std::map<guint, HarnessPtr> src;
-};
+constexpr Format kFormat = kDemuxFormat;
 
 bool is_dmabuf(const GstCaps* caps) {
   return gst_caps_features_contains(gst_caps_get_features(caps, 0), GST_CAPS_FEATURE_MEMORY_DMABUF);
@@ -288,90 +254,6 @@ TEST(DemuxStreams, GoOnAfterAFlush) {
   gst_harness_push_event(demux.sink.get(), gst_event_new_segment(&segment));
   ASSERT_EQ(push(demux.sink.get(), all_fresh(kFormat, 1, 1)), GST_FLOW_OK);
   EXPECT_TRUE(GST_BUFFER_IS_DISCONT(pull(demux.src[0].get()).get()));
-}
-
-TEST(DemuxPads, RequestedWhileRunningBeginLikeTheOthers) {
-  Demux demux{0};
-  play(demux.sink.get(), kFormat, 2);
-  push(demux.sink.get(), all_fresh(kFormat, 2, 0));
-  demux.add(1);
-  ASSERT_EQ(push(demux.sink.get(), all_fresh(kFormat, 2, 1)), GST_FLOW_OK);
-  EXPECT_TRUE(demux.event(1, GST_EVENT_STREAM_START));
-  EXPECT_TRUE(demux.event(1, GST_EVENT_CAPS));
-  EXPECT_TRUE(demux.event(1, GST_EVENT_SEGMENT));
-  BufferPtr frame = pull(demux.src[1].get());
-  ASSERT_TRUE(frame);
-  EXPECT_EQ(code_in(frame.get(), kFormat, {0, 0, 160, 90})->sequence, 1u);
-}
-
-TEST(DemuxPads, ReleasedWhileRunningAreLeftOut) {
-  Demux demux{0, 1};
-  play(demux.sink.get(), kFormat, 2);
-  push(demux.sink.get(), all_fresh(kFormat, 2, 0));
-  demux.src.erase(1);
-  EXPECT_EQ(push(demux.sink.get(), all_fresh(kFormat, 2, 1)), GST_FLOW_OK);
-  EXPECT_EQ(GST_ELEMENT(demux.element.get())->numsrcpads, 1);
-}
-
-TEST(DemuxPads, WithoutANameAreForTheLowestFreeSlot) {
-  Demux demux{0, 2};
-  GstPad* pad = gst_element_request_pad_simple(demux.element.get(), "src_%u");
-  ASSERT_TRUE(pad);
-  EXPECT_STREQ(GST_PAD_NAME(pad), "src_1");
-  gst_element_release_request_pad(demux.element.get(), pad);
-  gst_object_unref(pad);
-}
-
-TEST(DemuxPads, ThatAreNotLinkedStopNoOther) {
-  Demux demux{0};
-  GstPad* loose = gst_element_request_pad_simple(demux.element.get(), "src_1");
-  play(demux.sink.get(), kFormat, 2);
-  EXPECT_EQ(push(demux.sink.get(), all_fresh(kFormat, 2)), GST_FLOW_OK);
-  EXPECT_TRUE(pull(demux.src[0].get()));
-  gst_object_unref(loose);
-}
-
-TEST(DemuxPads, NoneLinkedIsToldUpstream) {
-  Demux none;
-  play(none.sink.get(), kFormat, 2);
-  EXPECT_EQ(push(none.sink.get(), all_fresh(kFormat, 2)), GST_FLOW_NOT_LINKED);
-  Demux loose;
-  GstPad* pad = gst_element_request_pad_simple(loose.element.get(), "src_1");
-  play(loose.sink.get(), kFormat, 2);
-  EXPECT_EQ(push(loose.sink.get(), all_fresh(kFormat, 2)), GST_FLOW_NOT_LINKED);
-  gst_object_unref(pad);
-}
-
-TEST(DemuxPads, ThatEndedStopNoOtherUntilAllHave) {
-  Demux demux{0, 1};
-  play(demux.sink.get(), kFormat, 2);
-  const auto end = [&](guint slot) {
-    gst_pad_set_chain_function(demux.src[slot]->sinkpad,
-                               [](GstPad*, GstObject*, GstBuffer* buffer) {
-                                 gst_buffer_unref(buffer);
-                                 return GST_FLOW_EOS;
-                               });
-  };
-  end(0);
-  EXPECT_EQ(push(demux.sink.get(), all_fresh(kFormat, 2)), GST_FLOW_OK);
-  end(1);
-  EXPECT_EQ(push(demux.sink.get(), all_fresh(kFormat, 2)), GST_FLOW_EOS);
-}
-
-TEST(DemuxPads, BeyondTheBatchAreAnError) {
-  Demux demux{0, 4};
-  play(demux.sink.get(), kFormat, 4);
-  EXPECT_EQ(push(demux.sink.get(), all_fresh(kFormat, 4)), GST_FLOW_NOT_NEGOTIATED);
-  EXPECT_THAT(demux.bus.take_error(), HasSubstr("slot 4 of a batch with slots 0 to 3"));
-}
-
-TEST(DemuxPads, BeyondTheBatchAreAnErrorWhileRunningToo) {
-  Demux demux{0};
-  play(demux.sink.get(), kFormat, 4);
-  push(demux.sink.get(), all_fresh(kFormat, 4));
-  demux.add(4);
-  EXPECT_EQ(push(demux.sink.get(), all_fresh(kFormat, 4)), GST_FLOW_ERROR);
-  EXPECT_THAT(demux.bus.take_error(), HasSubstr("link no pad beyond src_3"));
 }
 
 TEST(Demux, BufferThatIsNoBatchIsAnError) {
