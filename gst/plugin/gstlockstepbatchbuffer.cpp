@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "gstlockstepcudamemory.h"
+#include "gstlockstepdescription.h"
 #include "gstlockstepmemory.h"
 #include "lockstep/memory.h"
 
@@ -18,18 +19,6 @@ namespace {
 GstClockTime running_time(Nanoseconds captured, const BatchWrapper::Timing& timing) {
   return static_cast<GstClockTime>(std::max<gint64>(captured.count() + timing.offset, 0));
 }
-
-// The enumerations of the C library are the library's own, value for value.
-static_assert(int{GST_LOCKSTEP_FRAME_REPEATED} == static_cast<int>(FrameState::repeated));
-static_assert(int{GST_LOCKSTEP_FRAME_FRESH} == static_cast<int>(FrameState::fresh));
-static_assert(int{GST_LOCKSTEP_CLOCK_MONOTONIC} == static_cast<int>(Clock::monotonic));
-static_assert(int{GST_LOCKSTEP_CLOCK_SIMULATED} == static_cast<int>(Clock::simulated));
-static_assert(int{GST_LOCKSTEP_REFERENCE_POINT_START_OF_EXPOSURE} ==
-              static_cast<int>(ReferencePoint::start_of_exposure));
-static_assert(int{GST_LOCKSTEP_REFERENCE_POINT_ARRIVAL} ==
-              static_cast<int>(ReferencePoint::arrival));
-static_assert(int{GST_LOCKSTEP_SETTINGS_SETTLED} == static_cast<int>(SettingsState::settled));
-static_assert(int{GST_LOCKSTEP_SETTINGS_REFUSED} == static_cast<int>(SettingsState::refused));
 
 }  // namespace
 
@@ -45,39 +34,6 @@ GstVideoMeta* add_video_meta(GstBuffer* buffer, const GstVideoInfo& info, const 
       buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_INFO_FORMAT(&info), GST_VIDEO_INFO_WIDTH(&info),
       GST_VIDEO_INFO_HEIGHT(&info), static_cast<guint>(layout.num_planes), offsets, strides);
 }
-
-void describe(GstLockstepFrame* described, FrameState state, const FrameInfo& info) {
-  described->state = static_cast<GstLockstepFrameState>(state);
-  described->sensor = info.sensor;
-  if (state == FrameState::missing) return;
-  described->sequence = info.sequence;
-  described->capture_time = static_cast<GstClockTime>(info.captured.since_epoch.count());
-  described->clock = static_cast<GstLockstepClock>(info.captured.clock);
-  described->reference_point = static_cast<GstLockstepReferencePoint>(info.reference);
-  described->exposure = static_cast<GstClockTime>(info.settings.exposure.count());
-  described->frame_duration = static_cast<GstClockTime>(info.settings.frame_duration.count());
-  described->analogue_gain = info.settings.analogue_gain;
-  described->digital_gain = info.settings.digital_gain;
-  described->red_gain = info.settings.red_gain;
-  described->blue_gain = info.settings.blue_gain;
-  described->settings_revision = info.settings_revision;
-  described->settings_state = static_cast<GstLockstepSettingsState>(info.settings_state);
-  described->copies = info.copies;
-}
-
-namespace {
-
-void describe(GstLockstepFrame* described, const Metering& metering) {
-  described->metered = TRUE;
-  described->luma = metering.trimmed_mean;
-  described->clipped_dark = metering.clipped_dark;
-  described->clipped_bright = metering.clipped_bright;
-  described->red = metering.red;
-  described->green = metering.green;
-  described->blue = metering.blue;
-}
-
-}  // namespace
 
 Result<GstMemory*> arena_memory_of(const std::shared_ptr<Arena>& arena,
                                    std::vector<std::shared_ptr<const Pixels>> frames) {
@@ -101,8 +57,7 @@ Result<BufferPtr> BatchWrapper::wrap(Batch batch, const Timing& timing) {
   const Layout* layout = nullptr;
   for (std::size_t i = 0; i < batch.frames.size(); ++i) {
     const Frame& frame = batch.frames[i];
-    describe(&meta->frames[i], frame.state, frame.info);
-    if (frame.metering) describe(&meta->frames[i], *frame.metering);
+    describe(&meta->frames[i], {frame.state, frame.info, frame.metering});
     if (!frame.pixels) continue;
     auto wrapped = wrap_frame(frame, timing);
     if (!wrapped) return std::move(wrapped).error();

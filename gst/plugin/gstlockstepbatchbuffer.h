@@ -19,9 +19,6 @@ namespace lockstep {
 GstVideoMeta* add_video_meta(GstBuffer* buffer, const GstVideoInfo& info, const Layout& layout,
                              gsize slot_offset);
 
-/// Fills in what a batch meta tells of a frame, all but its buffer.
-void describe(GstLockstepFrame* described, FrameState state, const FrameInfo& info);
-
 /// All of an arena as one memory of its own kind, which keeps the frames in it.
 /// \errors  device_lost, io  a GPU failed.
 Result<GstMemory*> arena_memory_of(const std::shared_ptr<Arena>& arena,

@@ -12,9 +12,13 @@
  * Each buffer has the time at which its own sensor captured it. A slot that is missing becomes a
  * GAP event of the batch's time and duration, and so a repeated frame has the time of its batch.
  * Each buffer also has a #GstLockstepBatchMeta of one slot, without a frame, that tells all about
- * it: state, sequence, capture time, exposure, gains, settings revision, copies.
+ * it: state, sequence, capture time, exposure, gains, settings revision, metering, copies, and
+ * whether the whole batch was uniform.
  *
  * Frames of a batch may be of several formats and sizes: each pad has the caps of its own.
+ *
+ * Pads may be requested and released at any time; what a pad answers stops the others only if it is
+ * an error, and a pad that is gone has no say.
  *
  * Batches of dma-bufs become video/x-raw(memory:DMABuf) where the next element takes that, and
  * video/x-raw elsewhere. Batches in GPU memory become video/x-raw(memory:CUDAMemory), and nothing
@@ -37,6 +41,7 @@
 #include <vector>
 
 #include "gstlockstepcaps.h"
+#include "gstlockstepdescription.h"
 #include "gstlocksteperror.h"
 #include "gstlockstepgpu.h"
 #include "gstlockstephandles.h"
@@ -286,31 +291,27 @@ gboolean sink_query(GstPad* pad, GstObject* parent, GstQuery* query) {
   }
 }
 
-void describe(const GstLockstepFrame& frame, guint64 batch_number, GstBuffer* buffer) {
-  GstLockstepBatchMeta* meta = gst_buffer_add_lockstep_batch_meta(buffer, 1);
-  meta->batch_number = batch_number;
-  meta->frames[0] = frame;
-  meta->frames[0].buffer = nullptr;
-}
-
 // What one pad is given of a batch.
 struct Share {
   std::shared_ptr<Output> output;
   lockstep::BufferPtr buffer;  // Null where the slot is missing.
-  GstLockstepFrame frame{};    // What is known of it; `buffer` in here is not ours.
 };
 
-GstFlowReturn push(Share share, GstClockTime pts, GstClockTime duration, guint64 batch_number) {
+// `batch` describes the batch that the share is of, and has its times.
+GstFlowReturn push(GstLockstepDemux* self, Share share, GstBuffer* batch) {
   Output& output = *share.output;
   if (!share.buffer) {
     output.discont = true;
-    gst_pad_push_event(output.pad, gst_event_new_gap(pts, duration));
+    gst_pad_push_event(output.pad,
+                       gst_event_new_gap(GST_BUFFER_PTS(batch), GST_BUFFER_DURATION(batch)));
     return GST_PAD_LAST_FLOW_RETURN(output.pad);
   }
   // Copies no pixels, and not even the buffer's head if the batch was not shared.
   GstBuffer* buffer = gst_buffer_make_writable(share.buffer.release());
-  describe(share.frame, batch_number, buffer);
-  if (share.frame.state == GST_LOCKSTEP_FRAME_REPEATED) GST_BUFFER_PTS(buffer) = pts;
+  const GstLockstepBatchMeta* meta = gst_buffer_get_lockstep_batch_meta(batch);
+  const GstLockstepFrame& frame =
+      lockstep::copy_description(*meta, output.slot, 1, buffer)->frames[0];
+  if (frame.state == GST_LOCKSTEP_FRAME_REPEATED) GST_BUFFER_PTS(buffer) = GST_BUFFER_PTS(batch);
   if (std::exchange(output.discont, false)) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
   return gst_pad_push(output.pad, buffer);
 }
@@ -337,18 +338,18 @@ GstFlowReturn chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
     share.output = output;
     const GstLockstepFrame* frame = gst_lockstep_batch_meta_get_frame(meta, output->slot);
     if (!frame || frame->state == GST_LOCKSTEP_FRAME_MISSING || !frame->buffer) continue;
-    share.frame = *frame;
     share.buffer.reset(gst_buffer_ref(frame->buffer));
   }
-  const GstClockTime pts = GST_BUFFER_PTS(buffer);
-  const GstClockTime duration = GST_BUFFER_DURATION(buffer);
-  const guint64 batch_number = meta->batch_number;
   // From here on each frame goes back to its sensor when its own branch has done with it.
+  const lockstep::BufferPtr described(gst_buffer_new());
+  lockstep::copy_description(*meta, 0, meta->n_frames, described.get());
+  GST_BUFFER_PTS(described.get()) = GST_BUFFER_PTS(buffer);
+  GST_BUFFER_DURATION(described.get()) = GST_BUFFER_DURATION(buffer);
   batch.reset();
 
   for (Share& share : shares) {
     const std::shared_ptr<Output> output = share.output;
-    set_flow(self, *output, push(std::move(share), pts, duration, batch_number));
+    set_flow(self, *output, push(self, std::move(share), described.get()));
   }
   return combined_flow(self);
 }

@@ -39,6 +39,7 @@
 
 #include "gstlockstepcaps.h"
 #include "gstlockstepcudamosaic.h"
+#include "gstlockstepdescription.h"
 #include "gstlocksteperror.h"
 #include "gstlockstepgpu.h"
 #include "gstlockstephandles.h"
@@ -305,22 +306,10 @@ gboolean decide_allocation(GstBaseTransform* base, GstQuery* query) {
   return parent_class()->decide_allocation(base, query);
 }
 
-// Metas about the batch hold for the mosaic as well; what we make of the batch meta itself see
-// describe().
+// Metas about the batch hold for the mosaic as well; of the batch meta itself transform() keeps the description.
 gboolean transform_meta(GstBaseTransform* base, GstBuffer* out, GstMeta* meta, GstBuffer* in) {
   if (meta->info->api == GST_LOCKSTEP_BATCH_META_API_TYPE) return FALSE;
   return parent_class()->transform_meta(base, out, meta, in);
-}
-
-// Tells on the mosaic all that the batch tells, without holding on to its frames.
-void describe(const GstLockstepBatchMeta& batch, GstBuffer* mosaic) {
-  GstLockstepBatchMeta* meta = gst_buffer_add_lockstep_batch_meta(mosaic, batch.n_frames);
-  meta->batch_number = batch.batch_number;
-  meta->skew = batch.skew;
-  for (guint slot = 0; slot < batch.n_frames; slot++) {
-    meta->frames[slot] = batch.frames[slot];
-    meta->frames[slot].buffer = nullptr;
-  }
 }
 
 GstFlowReturn transform(GstBaseTransform* base, GstBuffer* in, GstBuffer* out) {
@@ -332,7 +321,7 @@ GstFlowReturn transform(GstBaseTransform* base, GstBuffer* in, GstBuffer* out) {
     return GST_FLOW_ERROR;
   }
   if (settings_of(base) != state.applied && !configure(base)) return GST_FLOW_ERROR;
-  describe(*batch, out);
+  lockstep::copy_description(*batch, 0, batch->n_frames, out);
   auto painted =
       on_gpu(state) ? state.gpu_painter.paint(*batch, out) : state.painter.paint(*batch, out);
   if (!painted) {

@@ -32,6 +32,14 @@ struct FrameInfo {
       0;  ///< How many times CPU or GPU copied the pixels since the sensor wrote them.
 };
 
+/// Whether two frames of one rig were, for certain, exposed in full under the same settings: one revision, or before the
+/// first the same values.
+inline bool exposed_alike(const FrameInfo& a, const FrameInfo& b) {
+  return a.settings_state == SettingsState::settled && b.settings_state == SettingsState::settled &&
+         a.settings_revision == b.settings_revision &&
+         (a.settings_revision > 0 || a.settings == b.settings);
+}
+
 /// Whether a slot of a batch holds a frame, and which.
 enum class FrameState : std::uint8_t {
   missing,   ///< No frame; there are no pixels.

@@ -65,12 +65,7 @@ void Rig::State::place(Frame& frame, std::size_t index, FrameState state,
 bool Rig::State::is_uniform(const Batch& batch) const {
   const FrameInfo& first = batch.frames.front().info;
   return std::all_of(batch.frames.begin(), batch.frames.end(), [&](const Frame& frame) {
-    const FrameInfo& info = frame.info;
-    if (frame.state != FrameState::fresh || info.settings_state != SettingsState::settled ||
-        info.settings_revision != first.settings_revision)
-      return false;
-    // Nothing was asked for yet that they could agree on.
-    return first.settings_revision > 0 || info.settings == first.settings;
+    return frame.state == FrameState::fresh && exposed_alike(frame.info, first);
   });
 }
 

@@ -9,6 +9,7 @@
 
 #include "gstlockstepbatchbuffer.h"
 #include "gstlockstepcudamemory.h"
+#include "gstlockstepdescription.h"
 #include "gstlockstepmemory.h"
 
 namespace lockstep {
@@ -20,6 +21,17 @@ bool is_there(const MuxSet::Slot& slot) { return slot.state != FrameState::missi
 
 bool same_planes(const Layout& a, const Layout& b) {
   return a.num_planes == b.num_planes && a.planes == b.planes;
+}
+
+// Whether all frames are of one rig and were exposed under one revision of its settings. Revisions of several rigs cannot be
+// compared, and what a mux between made of them is trusted only where it found the same.
+bool is_uniform(const MuxSet& set) {
+  const MuxFrame& first = set.slots.front().frame;
+  return std::all_of(set.slots.begin(), set.slots.end(), [&](const MuxSet::Slot& slot) {
+    const MuxFrame& frame = slot.frame;
+    return slot.state == FrameState::fresh && frame.uniform_group != GST_GROUP_ID_INVALID &&
+           frame.uniform_group == first.uniform_group && exposed_alike(frame.info, first.info);
+  });
 }
 
 GstBuffer* copy_into(const PixelsPtr& pixels, const Layout& layout, const MuxFrame& frame) {
@@ -170,10 +182,11 @@ void Composition::describe_frames(const MuxMoment& moment) {
   meta->contiguous = batch.contiguous;
   meta->batch_number = moment.number;
   meta->skew = static_cast<GstClockTime>(set.skew.count());
+  meta->uniform = is_uniform(set);
   for (std::size_t s = 0; s < num_slots; ++s) {
     MuxSet::Slot& slot = set.slots[s];
     slot.frame.info.sensor = static_cast<std::uint32_t>(s);
-    describe(&meta->frames[s], slot.state, slot.frame.info);
+    describe(&meta->frames[s], {slot.state, slot.frame.info, slot.frame.metering});
     if (is_there(slot)) meta->frames[s].buffer = dress(slot.frame, moment.segment);
   }
 }

@@ -4,12 +4,14 @@
 #include <gst/video/video.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "gstlockstepcaps.h"
 #include "gstlockstephandles.h"
 #include "lockstep/format.h"
 #include "lockstep/frame.h"
+#include "lockstep/metering.h"
 #include "lockstep/result.h"
 
 namespace lockstep {
@@ -47,6 +49,9 @@ struct MuxFrame {
   std::shared_ptr<const FrameKind> kind;
   Layout layout;
   FrameInfo info;
+  std::optional<Metering> metering;  ///< As it was described upstream, if it was.
+  /// Of a frame out of a uniform batch the group of its stream, that is the rig whose settings it was exposed under.
+  guint uniform_group = GST_GROUP_ID_INVALID;
   GstClockTime running_time = GST_CLOCK_TIME_NONE;  ///< Of its PTS, else of its arrival or capture.
   Nanoseconds came_at{0};                           ///< \units CLOCK_MONOTONIC.
   Nanoseconds grouped_by{0};                        ///< The time that tells its partners.

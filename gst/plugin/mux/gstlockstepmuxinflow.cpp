@@ -180,6 +180,7 @@ GstFlowReturn sink_event_pre_queue(GstAggregator* aggregator, GstAggregatorPad* 
       change(self, [&](Collator& collator, Nanoseconds now) {
         State& state = state_of(self);
         if (state.flow == GST_FLOW_EOS) state.flow = GST_FLOW_OK;
+        if (!gst_event_parse_group_id(event, &input->group)) input->group = GST_GROUP_ID_INVALID;
         collator.set_eos(*input, false, now);
       });
       break;

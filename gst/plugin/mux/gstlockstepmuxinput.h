@@ -38,6 +38,7 @@ struct MuxInput {
 
   std::shared_ptr<const FrameKind> kind;  ///< Null until its first caps.
   GstSegment segment;                     ///< Undefined until there is one.
+  guint group = GST_GROUP_ID_INVALID;     ///< Of its stream, as its stream-start says.
   std::shared_ptr<SlotOutlet> outlet;     ///< Of the slots it was offered; null where none were.
   std::atomic<GstFlowReturn> flow{GST_FLOW_FLUSHING};  ///< What the pad answers to buffers.
   bool eos = false;

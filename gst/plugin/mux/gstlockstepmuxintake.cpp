@@ -5,30 +5,15 @@
 
 #include <utility>
 
+#include "gstlockstepdescription.h"
+
 namespace lockstep {
 namespace {
 
-// What a buffer from lockstepdemux tells of its frame; null of any other.
-const GstLockstepFrame* told_by(GstBuffer* buffer) {
-  GstLockstepBatchMeta* meta = gst_buffer_get_lockstep_batch_meta(buffer);
-  return meta && meta->n_frames == 1 ? &meta->frames[0] : nullptr;
-}
-
-FrameInfo info_from(const GstLockstepFrame& told) {
-  FrameInfo info;
-  info.sequence = told.sequence;
-  info.captured = {Nanoseconds(static_cast<std::int64_t>(told.capture_time)),
-                   static_cast<Clock>(told.clock)};
-  info.reference = static_cast<ReferencePoint>(told.reference_point);
-  info.settings.exposure = Nanoseconds(static_cast<std::int64_t>(told.exposure));
-  info.settings.frame_duration = Nanoseconds(static_cast<std::int64_t>(told.frame_duration));
-  info.settings.analogue_gain = told.analogue_gain;
-  info.settings.digital_gain = told.digital_gain;
-  info.settings.red_gain = told.red_gain;
-  info.settings.blue_gain = told.blue_gain;
-  info.settings_revision = told.settings_revision;
-  info.copies = told.copies;
-  return info;
+// The description that lockstepdemux gives a frame; null of any other.
+const GstLockstepBatchMeta* description_on(GstBuffer* buffer) {
+  const GstLockstepBatchMeta* meta = gst_buffer_get_lockstep_batch_meta(buffer);
+  return meta && meta->n_frames == 1 ? meta : nullptr;
 }
 
 // Sources that count frames say so by an offset that spans one; everybody else's offset may be anything.
@@ -77,8 +62,11 @@ std::variant<MuxFrame, Refusal> look_at(MuxInput& input, BufferPtr owned, Nanose
   frame.layout = *layout;
   frame.running_time = *running_time;
   frame.came_at = came_at;
-  if (const GstLockstepFrame* told = told_by(buffer)) {
-    frame.info = info_from(*told);
+  if (const GstLockstepBatchMeta* described = description_on(buffer)) {
+    FrameDescription description = description_of(described->frames[0]);
+    frame.info = description.info;
+    frame.metering = std::move(description.metering);
+    if (described->uniform) frame.uniform_group = input.group;
   } else {
     frame.info.sequence = sequence_of(buffer, num_before);
   }

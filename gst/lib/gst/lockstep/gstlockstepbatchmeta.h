@@ -163,9 +163,12 @@ struct _GstLockstepFrame {
  * @skew: latest minus earliest capture time of the fresh frames, in ns.
  * @frames: (array length=n_frames): the slots, in slot order; slot i is always sensor i.
  * @uniform: whether every frame is fresh and was exposed under the same settings revision, in full;
- *     %FALSE where that is not known for certain of one of them.
+ *     %FALSE where that is not known for certain of one of them. lockstepmux finds it of frames that
+ *     lockstepdemux took out of uniform batches of one lockstepsrc.
  *
- * The frames of one instant, one per sensor.
+ * The frames of one instant, one per sensor. What is made of a batch keeps a meta that describes it
+ * without its frames: a mosaic one of all slots, a frame from lockstepdemux one of its slot alone,
+ * where @batch_number, @skew and @uniform are those of the batch it comes from.
  *
  * gst_buffer_copy() and its kin copy the meta and take a reference on each frame: no pixel is
  * copied, not even by gst_buffer_copy_deep(). A copy of a part of the buffer has no batch meta.
