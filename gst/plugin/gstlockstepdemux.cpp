@@ -17,6 +17,11 @@
  *
  * Frames of a batch may be of several formats and sizes: each pad has the caps of its own.
  *
+ * Frames are passed on where they lie, whatever their strides. An element that does not offer
+ * #GstVideoMeta in its answer to the ALLOCATION query, and so may read them as if they had
+ * GStreamer's default strides, is given a copy that has, where theirs are others: one more of
+ * `copies`.
+ *
  * Pads may be requested and released at any time; what a pad answers stops the others only if it is
  * an error, and a pad that is gone has no say.
  *
@@ -36,6 +41,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,6 +51,7 @@
 #include "gstlocksteperror.h"
 #include "gstlockstepgpu.h"
 #include "gstlockstephandles.h"
+#include "gstlocksteplayout.h"
 
 GST_DEBUG_CATEGORY_STATIC(lockstep_demux_debug);
 #define GST_CAT_DEFAULT lockstep_demux_debug
@@ -56,10 +63,13 @@ using lockstep::FrameMemory;
 // One source pad.
 struct Output {
   guint slot = 0;
-  GstPad* pad = nullptr;             // Owned.
-  bool started = false;              // Whether it has had its stream-start and what came after.
-  bool negotiated = false;           // Whether it has had the caps of now.
-  bool discont = true;               // Whether its next buffer follows on nothing.
+  GstPad* pad = nullptr;    // Owned.
+  bool started = false;     // Whether it has had its stream-start and what came after.
+  bool negotiated = false;  // Whether it has had the caps of now.
+  bool discont = true;      // Whether its next buffer follows on nothing.
+  lockstep::CapsPtr caps;   // That it has had; null before the first.
+  // Whether what is linked to it knows GstVideoMeta; nothing: not asked yet.
+  std::optional<bool> takes_any_layout;
   GstFlowReturn flow = GST_FLOW_OK;  // Object lock; what it last answered.
 
   Output(guint s, GstPad* p) : slot(s), pad(static_cast<GstPad*>(gst_object_ref(p))) {}
@@ -176,6 +186,8 @@ void negotiate(GstLockstepDemux* self, Output& output) {
     caps = std::move(plain);
   }
   gst_pad_push_event(output.pad, gst_event_new_caps(caps.get()));
+  output.caps = std::move(caps);
+  output.takes_any_layout.reset();
 }
 
 // Brings every pad to where the sink pad is.
@@ -297,6 +309,28 @@ struct Share {
   lockstep::BufferPtr buffer;  // Null where the slot is missing.
 };
 
+// Whether a frame must be copied for an element that would misread it where it lies. The element is asked only when such a
+// frame comes: its answer may have to wait for a queue to drain. Other memory than the CPU's is read by those alone who
+// know how it is laid out.
+bool needs_copy(Output& output, GstBuffer* frame) {
+  if (!output.caps ||
+      lockstep::frame_memory(gst_caps_get_features(output.caps.get(), 0)) != FrameMemory::system)
+    return false;
+  GstVideoInfo info;
+  if (!gst_video_info_from_caps(&info, output.caps.get()) ||
+      lockstep::has_default_layout(frame, info))
+    return false;
+  if (!output.takes_any_layout)
+    output.takes_any_layout = lockstep::peer_takes_any_layout(output.pad, output.caps.get());
+  return !*output.takes_any_layout;
+}
+
+lockstep::Result<lockstep::BufferPtr> copy_of(const Output& output, GstBuffer* frame) {
+  GstVideoInfo info;
+  gst_video_info_from_caps(&info, output.caps.get());
+  return lockstep::copy_to_default_layout(frame, info);
+}
+
 // `batch` describes the batch that the share is of, and has its times.
 GstFlowReturn push(GstLockstepDemux* self, Share share, GstBuffer* batch) {
   Output& output = *share.output;
@@ -306,11 +340,20 @@ GstFlowReturn push(GstLockstepDemux* self, Share share, GstBuffer* batch) {
                        gst_event_new_gap(GST_BUFFER_PTS(batch), GST_BUFFER_DURATION(batch)));
     return GST_PAD_LAST_FLOW_RETURN(output.pad);
   }
+  const bool copies = needs_copy(output, share.buffer.get());
+  if (copies) {
+    auto copy = copy_of(output, share.buffer.get());
+    if (!copy) {
+      lockstep::post_error(GST_ELEMENT(self), copy.error());
+      return GST_FLOW_ERROR;
+    }
+    share.buffer = *std::move(copy);
+  }
   // Copies no pixels, and not even the buffer's head if the batch was not shared.
   GstBuffer* buffer = gst_buffer_make_writable(share.buffer.release());
   const GstLockstepBatchMeta* meta = gst_buffer_get_lockstep_batch_meta(batch);
-  const GstLockstepFrame& frame =
-      lockstep::copy_description(*meta, output.slot, 1, buffer)->frames[0];
+  GstLockstepFrame& frame = lockstep::copy_description(*meta, output.slot, 1, buffer)->frames[0];
+  frame.copies += copies ? 1 : 0;
   if (frame.state == GST_LOCKSTEP_FRAME_REPEATED) GST_BUFFER_PTS(buffer) = GST_BUFFER_PTS(batch);
   if (std::exchange(output.discont, false)) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
   return gst_pad_push(output.pad, buffer);

@@ -126,6 +126,64 @@ TEST(Demux, TellsAllAboutAFrame) {
   EXPECT_EQ(meta->frames[0].buffer, nullptr);
 }
 
+// A batch of one frame whose rows are longer than GStreamer's.
+BufferPtr batch_with_long_rows() {
+  BufferPtr batch = make_batch(all_fresh(kFormat, 1));
+  GstLockstepFrame* frame = gst_buffer_get_lockstep_batch_meta(batch.get())->frames;
+  GstVideoInfo info;
+  gst_video_info_set_format(&info, GST_VIDEO_FORMAT_NV12, 160, 90);
+  BufferPtr wide(gst_buffer_new_allocate(nullptr, 256 * 135, nullptr));
+  gsize offsets[4] = {0, 256 * 90};
+  gint strides[4] = {256, 256};
+  gst_buffer_add_video_meta_full(wide.get(), GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_NV12, 160,
+                                 90, 2, offsets, strides);
+  {
+    const MappedFrame from(info, frame->buffer, GST_MAP_READ);
+    MappedFrame to(info, wide.get(), GST_MAP_WRITE);
+    gst_video_frame_copy(to.frame(), &*from);
+  }
+  GST_BUFFER_PTS(wide.get()) = 42;
+  gst_buffer_unref(frame->buffer);
+  frame->buffer = wide.release();
+  return batch;
+}
+
+guint copies_of(GstBuffer* frame) {
+  return gst_buffer_get_lockstep_batch_meta(frame)->frames[0].copies;
+}
+
+TEST(DemuxLayout, BecomesTheUsualOneForElementsThatKnowNoOther) {
+  Demux demux{0};
+  play(demux.sink.get(), kFormat, 1);
+  ASSERT_EQ(gst_harness_push(demux.sink.get(), batch_with_long_rows().release()), GST_FLOW_OK);
+  BufferPtr frame = pull(demux.src[0].get());
+  ASSERT_TRUE(frame);
+  EXPECT_EQ(gst_buffer_get_size(frame.get()), 160u * 135);
+  EXPECT_TRUE(code_in(frame.get(), kFormat, {0, 0, 160, 90}));
+  EXPECT_EQ(GST_BUFFER_PTS(frame.get()), 42u);
+  EXPECT_EQ(copies_of(frame.get()), 1u);
+}
+
+TEST(DemuxLayout, StaysForElementsThatKnowGstVideoMeta) {
+  Demux demux{0};
+  gst_harness_add_propose_allocation_meta(demux.src[0].get(), GST_VIDEO_META_API_TYPE, nullptr);
+  play(demux.sink.get(), kFormat, 1);
+  ASSERT_EQ(gst_harness_push(demux.sink.get(), batch_with_long_rows().release()), GST_FLOW_OK);
+  BufferPtr frame = pull(demux.src[0].get());
+  ASSERT_TRUE(frame);
+  EXPECT_EQ(gst_buffer_get_size(frame.get()), 256u * 135);
+  EXPECT_EQ(copies_of(frame.get()), 0u);
+}
+
+TEST(DemuxLayout, ThatIsTheUsualOneIsNotCopied) {
+  Demux demux{0};
+  play(demux.sink.get(), kFormat, 1);
+  push(demux.sink.get(), all_fresh(kFormat, 1));
+  BufferPtr frame = pull(demux.src[0].get());
+  ASSERT_TRUE(frame);
+  EXPECT_EQ(copies_of(frame.get()), 0u);
+}
+
 TEST(DemuxMissing, SlotBecomesAGap) {
   Demux demux{0, 1};
   play(demux.sink.get(), kFormat, 2);
