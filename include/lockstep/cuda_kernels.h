@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "lockstep/colour.h"
 #include "lockstep/cuda.h"
 #include "lockstep/export.h"
 #include "lockstep/format.h"
@@ -35,13 +36,6 @@ struct CudaPicture {
 LOCKSTEP_API CudaPicture cuda_picture(const Pixels& pixels, const Layout& layout,
                                       PixelFormat format, std::uint32_t width,
                                       std::uint32_t height);
-
-/// How the three components of a picture stand to red, green and blue.
-enum class ColourMatrix : std::uint8_t { bt601, bt709 };
-enum class ColourRange : std::uint8_t {
-  video,  ///< 16..235 and 16..240, of 8 bits.
-  full,
-};
 
 /// What values a tensor has.
 enum class TensorType : std::uint8_t {

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "lockstep/cuda_kernels.h"
+#include "lockstep/colour.h"
 #include "lockstep/export.h"
 #include "lockstep/format.h"
 #include "lockstep/result.h"

@@ -41,6 +41,9 @@ LOCKSTEP_API const char* to_string(PixelFormat format);
 /// The format of that GStreamer name (case-sensitive), if it is one of ours.
 LOCKSTEP_API std::optional<PixelFormat> pixel_format_from(std::string_view name);
 
+/// Whether a pixel is red, green and blue, and not luma and colour differences, or grey.
+LOCKSTEP_API bool is_rgb(PixelFormat format);
+
 /// A rate in frames per second as a fraction. \units numerator / denominator per second.
 struct Fraction {
   std::uint32_t numerator = 30;

@@ -2,6 +2,7 @@
 #pragma once
 
 /// Everything the library offers; each header also stands alone.
+#include "lockstep/colour.h"
 #include "lockstep/cuda.h"
 #include "lockstep/cuda_kernels.h"
 #include "lockstep/drop_counter.h"

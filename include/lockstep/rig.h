@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "lockstep/colour.h"
 #include "lockstep/export.h"
 #include "lockstep/format.h"
 #include "lockstep/frame.h"
@@ -253,6 +254,9 @@ class LOCKSTEP_API Rig {
 
   /// What it was configured to last.
   Format format() const;
+  /// What the frames of each sensor mean, in slot order: as the sensors say, else the usual for their format. Known once
+  /// configured. \thread as configure().
+  std::vector<Colorimetry> colorimetry() const;
   std::size_t num_sensors() const;
   RigStats stats() const;
 

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lockstep/colour.h"
 #include "lockstep/drop_reason.h"
 #include "lockstep/export.h"
 #include "lockstep/format.h"
@@ -60,6 +61,7 @@ struct SensorStream {
   std::size_t slot_bytes = 0;  ///< Least size of a slot; at least layout.size_bytes.
   Delivery delivery = Delivery::fill;
   std::size_t min_queued = 2;  ///< Slots it wants queued at all times so as not to lose frames.
+  std::optional<Colorimetry> colorimetry;  ///< Nothing: it does not say.
   std::string io;  ///< Which I/O it took and why, one line: "dmabuf (the slots are dma-bufs)".
 };
 

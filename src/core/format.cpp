@@ -156,6 +156,10 @@ std::optional<PixelFormat> pixel_format_from(std::string_view name) {
   return std::nullopt;
 }
 
+bool is_rgb(PixelFormat format) {
+  return format == PixelFormat::rgb || format == PixelFormat::bgrx || format == PixelFormat::rgba;
+}
+
 std::string to_string(const Format& format) {
   return std::to_string(format.width) + "x" + std::to_string(format.height) + " " +
          to_string(format.pixel_format) + " " + fraction_text(format.framerate);

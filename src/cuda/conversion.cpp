@@ -18,6 +18,10 @@ Weights weights_of(ColourMatrix matrix) {
       return {0.299, 0.114};
     case ColourMatrix::bt709:
       break;
+    case ColourMatrix::bt2020:
+      return {0.2627, 0.0593};
+    case ColourMatrix::smpte240m:
+      return {0.212, 0.087};
   }
   return {0.2126, 0.0722};
 }

@@ -214,6 +214,15 @@ void Rig::State::take_down() {
   release_arenas();
 }
 
+std::vector<Colorimetry> Rig::colorimetry() const {
+  const Format& format = state_->format;
+  std::vector<Colorimetry> all;
+  for (const RigSensor& sensor : state_->sensors)
+    all.push_back(
+        sensor.stream.colorimetry.value_or(usual_colorimetry(format.pixel_format, format.height)));
+  return all;
+}
+
 Result<void> Rig::State::allocate(std::size_t depth, std::size_t slot_bytes) {
   release_arenas();
   std::vector<FrameSource> sources;

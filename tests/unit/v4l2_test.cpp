@@ -56,6 +56,88 @@ TEST(V4l2Fourcc, OfRgbaIsTheOneWithItsBytesInThatOrder) {
     EXPECT_FALSE(v4l2_fourcc_from(other)) << other;
 }
 
+struct V4l2ColourCase {
+  const char* fourcc;
+  std::uint32_t colorspace, encoding, quantization, transfer;
+  std::uint32_t height;
+  Colorimetry wanted;
+};
+
+// By both APIs, whose fields lie elsewhere.
+TEST(V4l2Colour, IsWhatTheDriverReports) {
+  constexpr auto kVideo = ColourRange::video;
+  constexpr auto kFull = ColourRange::full;
+  const Colorimetry bt601 = colorimetry_of(ColourMatrix::bt601, kVideo);
+  const Colorimetry bt709 = colorimetry_of(ColourMatrix::bt709, kVideo);
+  const Colorimetry webcam{kVideo, ColourMatrix::bt601, ColourTransfer::srgb,
+                           ColourPrimaries::bt709};
+  for (const V4l2ColourCase& one : {
+           V4l2ColourCase{"NV12", V4L2_COLORSPACE_SMPTE170M, 0, 0, 0, 1080, bt601},
+           {"NV12", V4L2_COLORSPACE_REC709, 0, 0, 0, 480, bt709},
+           {"NV12", V4L2_COLORSPACE_SRGB, 0, 0, 0, 1080, webcam},
+           {"YUYV",
+            V4L2_COLORSPACE_JPEG,
+            0,
+            0,
+            0,
+            1080,
+            {kFull, ColourMatrix::bt601, ColourTransfer::srgb, ColourPrimaries::bt709}},
+           {"YUYV", V4L2_COLORSPACE_SRGB, V4L2_YCBCR_ENC_709, 0, V4L2_XFER_FUNC_709, 480, bt709},
+           {"NV12", V4L2_COLORSPACE_REC709, 0, V4L2_QUANTIZATION_FULL_RANGE, 0, 480,
+            colorimetry_of(ColourMatrix::bt709, kFull)},
+           {"NV12", V4L2_COLORSPACE_JPEG, 0, V4L2_QUANTIZATION_LIM_RANGE, 0, 480, webcam},
+           {"P010", V4L2_COLORSPACE_BT2020, 0, 0, 0, 1080,
+            colorimetry_of(ColourMatrix::bt2020, kVideo)},
+           {"P010",
+            V4L2_COLORSPACE_BT2020,
+            0,
+            0,
+            V4L2_XFER_FUNC_SMPTE2084,
+            1080,
+            {kVideo, ColourMatrix::bt2020, ColourTransfer::smpte2084, ColourPrimaries::bt2020}},
+           {"RGB3",
+            V4L2_COLORSPACE_SRGB,
+            0,
+            0,
+            0,
+            480,
+            {kFull, ColourMatrix::bt601, ColourTransfer::srgb, ColourPrimaries::bt709}},
+           {"RGB3", V4L2_COLORSPACE_SRGB, 0, V4L2_QUANTIZATION_LIM_RANGE, 0, 480, webcam},
+           {"NV12", V4L2_COLORSPACE_DEFAULT, 0, 0, 0, 480, bt601},
+           {"NV12", V4L2_COLORSPACE_DEFAULT, 0, 0, 0, 1080, bt709},
+           {"NV12", V4L2_COLORSPACE_DEFAULT, 0, V4L2_QUANTIZATION_FULL_RANGE, 0, 1080,
+            colorimetry_of(ColourMatrix::bt709, kFull)},
+       }) {
+    v4l2_format single{};
+    single.type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
+    v4l2_pix_format& pix = single.fmt.pix;
+    pix.height = one.height;
+    pix.colorspace = one.colorspace;
+    pix.ycbcr_enc = one.encoding;
+    pix.quantization = one.quantization;
+    pix.xfer_func = one.transfer;
+    v4l2_format multi{};
+    multi.type = V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE;
+    v4l2_pix_format_mplane& planes = multi.fmt.pix_mp;
+    planes.height = one.height;
+    planes.colorspace = one.colorspace;
+    planes.ycbcr_enc = static_cast<__u8>(one.encoding);
+    planes.quantization = static_cast<__u8>(one.quantization);
+    planes.xfer_func = static_cast<__u8>(one.transfer);
+    for (const v4l2_format& taken : {single, multi})
+      EXPECT_EQ(to_string(v4l2_colorimetry(named(one.fourcc), taken)), to_string(one.wanted))
+          << one.fourcc << ", colorspace " << one.colorspace;
+  }
+}
+
+TEST(V4l2Colour, IsPartOfThePicture) {
+  v4l2_format taken = single_planar(640, 480, 640, 640 * 720);
+  taken.fmt.pix.colorspace = V4L2_COLORSPACE_REC709;
+  auto picture = v4l2_picture(named("NV12"), taken);
+  ASSERT_TRUE(picture);
+  EXPECT_EQ(picture->colorimetry.matrix, ColourMatrix::bt709);
+}
+
 TEST(V4l2Fourcc, UnknownOneIsNotFound) { EXPECT_FALSE(v4l2_fourcc_from("MJPG")); }
 
 TEST(V4l2Picture, FollowsTheStrideThatTheDriverTook) {

@@ -73,13 +73,12 @@ Result<void> EglCamera::State::set_up(const Config& config) {
   path = config.socket;
   arrays = config.arrays;
   on_trouble = config.on_trouble;
-  const bool is_rgb = config.format.pixel_format == PixelFormat::bgrx ||
-                      config.format.pixel_format == PixelFormat::rgba;
+  const bool rgb = is_rgb(config.format.pixel_format);
   // As GStreamer takes for granted: BT.601 up to 576 rows, BT.709 above.
   const bool is_small =
-      config.format.height <= 576 && !is_rgb && config.format.pixel_format != PixelFormat::gray8;
+      config.format.height <= 576 && !rgb && config.format.pixel_format != PixelFormat::gray8;
   auto greets = greeting_of(config.format, is_small ? ColourMatrix::bt601 : ColourMatrix::bt709,
-                            is_rgb ? ColourRange::full : ColourRange::video);
+                            rgb ? ColourRange::full : ColourRange::video);
   if (!greets) return std::move(greets).error();
   greeting = *greets;
   auto device = CudaDevice::open(config.gpu);

@@ -47,6 +47,11 @@ std::string to_string(const EglColour& colour) {
          (colour.range == ColourRange::video ? " video" : " full");
 }
 
+Colorimetry colorimetry_of(const EglColour& colour) {
+  if (has_four_channels(colour.pixel_format)) return usual_colorimetry(colour.pixel_format, 0);
+  return colorimetry_of(colour.matrix, colour.range);
+}
+
 std::optional<CUeglColorFormat> egl_format_of(const EglColour& colour) {
   for (const Name& name : kNames)
     if (name.colour == colour) return name.format;

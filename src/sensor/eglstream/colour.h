@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "lockstep/cuda_kernels.h"
+#include "lockstep/colour.h"
 #include "lockstep/format.h"
 
 namespace lockstep {
@@ -22,6 +22,9 @@ struct EglColour {
 
 /// "NV12 bt709 video", for messages.
 std::string to_string(const EglColour& colour);
+
+/// What such pictures mean: of RGB sRGB, of YUV and grey all by the matrix's own standard.
+Colorimetry colorimetry_of(const EglColour& colour);
 
 /// How CUDA names such pictures when they are presented; nothing where EGLStreams cannot carry them.
 std::optional<CUeglColorFormat> egl_format_of(const EglColour& colour);

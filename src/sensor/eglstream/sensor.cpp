@@ -194,6 +194,7 @@ Result<SensorStream> EglSensor::configure(const Format& format, const Layout&, F
   stream.layout = layout_;
   stream.slot_bytes = layout_.size_bytes;
   stream.delivery = Delivery::lend;
+  stream.colorimetry = colorimetry_of(greeting_.colour);
   stream.io = "eglstream (frames lent where they lie on the GPU, FIFO of " +
               std::to_string(options_.fifo) + ")";
   return stream;

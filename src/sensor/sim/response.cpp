@@ -16,6 +16,12 @@ double sim_signal(double response) {
   return response < 0.081 ? response / 4.5 : std::pow((response + 0.099) / 1.099, 1 / 0.45);
 }
 
+Colorimetry sim_colorimetry(const Format& format) {
+  Colorimetry colorimetry = usual_colorimetry(format.pixel_format, format.height);
+  colorimetry.range = is_rgb(format.pixel_format) ? ColourRange::full : ColourRange::video;
+  return colorimetry;
+}
+
 template <typename T>
 SimCodes<T>::SimCodes(T black, T white) {
   for (int signal = kSimLeastSignal; signal <= kSimMostSignal; ++signal) {

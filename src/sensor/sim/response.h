@@ -4,6 +4,9 @@
 #include <array>
 #include <cstdint>
 
+#include "lockstep/colour.h"
+#include "lockstep/format.h"
+
 namespace lockstep {
 
 /// How a simulated sensor's linear signal becomes code values: clipped, quantised, and bent as video
@@ -20,6 +23,9 @@ inline constexpr int kSimMostSignal = 12287;
 double sim_response(double signal);
 /// The other way round.
 double sim_signal(double response);
+
+/// What the code values mean: the usual for the format, but that grey is drawn in video range, as luma is.
+Colorimetry sim_colorimetry(const Format& format);
 
 /// Code values by signal: table.at(signal) for any from kSimLeastSignal to kSimMostSignal.
 template <typename T>

@@ -101,9 +101,8 @@ SimScene::SimScene(const SimOptions& options, std::uint32_t sensor, const Format
       random_(SimRandom(options.seed).bits(1, sensor)),
       light_(options.lighting),
       chart_(SimChart::shared(format.width, format.height)),
-      // What GStreamer takes for granted: BT.601 up to 576 rows, BT.709 above.
-      red_weight_(format.height > 576 ? 0.2126 : 0.299),
-      blue_weight_(format.height > 576 ? 0.0722 : 0.114),
+      red_weight_(sim_colorimetry(format).matrix == ColourMatrix::bt709 ? 0.2126 : 0.299),
+      blue_weight_(sim_colorimetry(format).matrix == ColourMatrix::bt709 ? 0.0722 : 0.114),
       noise_(options.noise),
       normal_(standard_normal(random_, kNoiseLength + format.width)) {
   // Neighbours look from different sides.

@@ -9,6 +9,7 @@
 
 #include "core/printable.h"
 #include "sensor/backends.h"
+#include "sensor/sim/response.h"
 
 namespace lockstep {
 namespace {
@@ -133,6 +134,7 @@ Result<SensorStream> SimSensor::configure(const Format& format, const Layout& wa
   stream.layout = wanted;
   stream.slot_bytes = wanted.size_bytes;
   stream.delivery = delivery_;
+  stream.colorimetry = sim_colorimetry(format);
   stream.io = fills    ? "fill (writes into the slots)"
               : on_gpu ? "lend (buffers of its own, the slots are GPU memory)"
                        : "lend (buffers of its own, delivery=lend)";

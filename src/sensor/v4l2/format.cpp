@@ -113,7 +113,7 @@ Result<void> set_rate(const V4l2Device& device, const Format& format) {
 Result<V4l2Picture> split_picture(const V4l2Fourcc& fourcc, const Taken& taken) {
   auto layout = default_layout(fourcc.pixel_format, taken.width, taken.height);
   if (!layout) return std::move(layout).error();
-  V4l2Picture picture{*layout, {}, 0};
+  V4l2Picture picture{*layout, {}, 0, {}};
   for (std::size_t p = 0; p < layout->num_planes; ++p) {
     Plane& plane = picture.layout.planes[p];
     plane.offset_bytes = picture.slot_bytes;
@@ -151,8 +151,9 @@ std::string fourcc_text(std::uint32_t fourcc) {
   return text;
 }
 
-Result<V4l2Picture> v4l2_picture(const V4l2Fourcc& fourcc, const v4l2_format& answer) {
-  const Taken taken = read(answer);
+namespace {
+
+Result<V4l2Picture> whole_picture(const V4l2Fourcc& fourcc, const Taken& taken) {
   if (fourcc.split) return split_picture(fourcc, taken);
   auto layout =
       layout_with_stride(fourcc.pixel_format, taken.width, taken.height, taken.stride_bytes[0]);
@@ -165,7 +166,15 @@ Result<V4l2Picture> v4l2_picture(const V4l2Fourcc& fourcc, const v4l2_format& an
     return Error{Errc::not_supported, 0,
                  "the driver's picture of " + std::to_string(size) + " bytes is too small, " +
                      std::to_string(filled) + " needed"};
-  return V4l2Picture{*layout, {{0, size, filled}}, std::max(size, layout->size_bytes)};
+  return V4l2Picture{*layout, {{0, size, filled}}, std::max(size, layout->size_bytes), {}};
+}
+
+}  // namespace
+
+Result<V4l2Picture> v4l2_picture(const V4l2Fourcc& fourcc, const v4l2_format& answer) {
+  auto picture = whole_picture(fourcc, read(answer));
+  if (picture) picture->colorimetry = v4l2_colorimetry(fourcc, answer);
+  return picture;
 }
 
 Result<V4l2Picture> set_v4l2_format(const V4l2Device& device, const V4l2Fourcc& fourcc,

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lockstep/colour.h"
 #include "lockstep/format.h"
 #include "lockstep/result.h"
 #include "sensor/v4l2/device.h"
@@ -44,7 +45,13 @@ struct V4l2Picture {
   Layout layout;
   std::vector<Part> parts;  ///< One, or one for each plane of a split format, at whole pages.
   std::size_t slot_bytes = 0;
+  Colorimetry colorimetry;
 };
+
+/// What the samples of such a picture mean, by the driver's colorspace, encoding, quantisation and transfer function. What
+/// the driver leaves open is the colorspace's own, where that is open too the usual for the format.
+/// \source  kernel "Colorspaces" and the V4L2_MAP_..._DEFAULT macros of videodev2.h; GStreamer's v4l2src maps them alike.
+Colorimetry v4l2_colorimetry(const V4l2Fourcc& fourcc, const v4l2_format& taken);
 
 /// What the driver's answer to VIDIOC_S_FMT means for a slot.
 ///

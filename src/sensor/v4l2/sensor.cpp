@@ -225,6 +225,7 @@ Result<V4l2Sensor::Setup> V4l2Sensor::set_up(const Format& format, const Layout&
   setup.stream.layout = setup.picture.layout;
   setup.stream.slot_bytes = setup.picture.slot_bytes;
   setup.stream.delivery = io->memory == V4L2_MEMORY_MMAP ? Delivery::lend : Delivery::fill;
+  setup.stream.colorimetry = setup.picture.colorimetry;
   setup.stream.min_queued = min_queued(*device_);
   setup.stream.io = std::move(io->why);
   return setup;
