@@ -76,6 +76,45 @@ GstCapsFeatures* batch_features(FrameMemory memory) {
   return features;
 }
 
+bool is_same_picture(const GstVideoInfo& a, const GstVideoInfo& b) {
+  return GST_VIDEO_INFO_FORMAT(&a) == GST_VIDEO_INFO_FORMAT(&b) &&
+         GST_VIDEO_INFO_WIDTH(&a) == GST_VIDEO_INFO_WIDTH(&b) &&
+         GST_VIDEO_INFO_HEIGHT(&a) == GST_VIDEO_INFO_HEIGHT(&b);
+}
+
+// What each slot holds; of those that nothing is known of yet the same as the first that something is known of. Empty where
+// they are of several formats or sizes.
+std::vector<GstVideoInfo> read_slots(const GstCaps* batch_caps, const GstVideoInfo& frame,
+                                     guint batch_size) {
+  std::vector<GstVideoInfo> slots(batch_size, frame);
+  if (!gst_structure_has_field(gst_caps_get_structure(batch_caps, 0), "streams")) return slots;
+  std::optional<GstVideoInfo> first;
+  std::vector<guint> unknown;
+  for (guint slot = 0; slot < batch_size; ++slot) {
+    const CapsPtr caps = frame_caps_of_slot(batch_caps, slot);
+    if (gst_caps_is_empty(caps.get())) {
+      unknown.push_back(slot);
+      continue;
+    }
+    if (!gst_video_info_from_caps(&slots[slot], caps.get()) || !is_same_picture(slots[slot], frame))
+      return {};
+    if (!first) first = slots[slot];
+  }
+  for (guint slot : unknown)
+    if (first) slots[slot] = *first;
+  return slots;
+}
+
+// What frames of one format and size may differ in.
+constexpr const char* kFieldsOfSlots[] = {"colorimetry", "chroma-site", "pixel-aspect-ratio"};
+
+bool have_same(const GstCaps* a, const GstCaps* b, const char* field) {
+  const GValue* one = gst_structure_get_value(gst_caps_get_structure(a, 0), field);
+  const GValue* other = gst_structure_get_value(gst_caps_get_structure(b, 0), field);
+  if (!one || !other) return one == other;
+  return gst_value_compare(one, other) == GST_VALUE_EQUAL;
+}
+
 void append(GstCaps* caps, const FormatOffer& offer, guint batch_size, FrameMemory memory) {
   GstStructure* structure =
       gst_structure_new("video/x-raw", "format", G_TYPE_STRING, to_string(offer.pixel_format),
@@ -129,6 +168,8 @@ std::optional<BatchInfo> parse_batch_caps(const GstCaps* caps) {
   if (!format) return std::nullopt;
   info.pixel_format = *format;
   info.batch_size = static_cast<guint>(batch_size);
+  info.slots = read_slots(caps, info.frame, info.batch_size);
+  if (info.slots.empty()) return std::nullopt;
   info.memory = frame_memory(features);
   return info;
 }
@@ -150,10 +191,44 @@ CapsPtr frame_caps_of_slot(const GstCaps* batch_caps, guint slot) {
   const GValue* stream = gst_value_array_get_value(streams, slot);
   if (!GST_VALUE_HOLDS_CAPS(stream)) return CapsPtr(gst_caps_new_empty());
   const GstCaps* caps = gst_value_get_caps(stream);
-  // Without a field nothing is known yet; see set_streams() of the muxer.
+  // Without a field nothing is known yet; see set_streams().
   if (!gst_caps_is_fixed(caps) || gst_structure_n_fields(gst_caps_get_structure(caps, 0)) == 0)
     return CapsPtr(gst_caps_new_empty());
   return CapsPtr(gst_caps_ref(const_cast<GstCaps*>(caps)));
+}
+
+void describe_slots(GstCaps* batch_caps, std::span<const GstCaps* const> frames) {
+  const auto first =
+      std::find_if(frames.begin(), frames.end(), [](const auto* caps) { return caps != nullptr; });
+  if (first == frames.end()) return;
+  GstStructure* structure = gst_caps_get_structure(batch_caps, 0);
+  bool all_alike = true;
+  for (const char* field : kFieldsOfSlots) {
+    const bool alike = std::all_of(first, frames.end(), [&](const GstCaps* caps) {
+      return !caps || have_same(caps, *first, field);
+    });
+    const GValue* value = gst_structure_get_value(gst_caps_get_structure(*first, 0), field);
+    if (!alike || !value) {
+      gst_structure_remove_field(structure, field);
+    } else {
+      gst_structure_set_value(structure, field, value);
+    }
+    all_alike = all_alike && alike;
+  }
+  if (!all_alike) set_streams(structure, frames);
+}
+
+void set_streams(GstStructure* structure, std::span<const GstCaps* const> frames) {
+  GValue streams = G_VALUE_INIT;
+  g_value_init(&streams, GST_TYPE_ARRAY);
+  for (const GstCaps* frame : frames) {
+    GValue stream = G_VALUE_INIT;
+    g_value_init(&stream, GST_TYPE_CAPS);
+    const CapsPtr caps(frame ? gst_caps_copy(frame) : gst_caps_new_empty_simple("video/x-raw"));
+    gst_value_set_caps(&stream, caps.get());
+    gst_value_array_append_and_take_value(&streams, &stream);
+  }
+  gst_structure_take_value(structure, "streams", &streams);
 }
 
 CapsPtr batch_caps_of(std::span<const FormatOffer> offers, guint batch_size, FrameMemory memory) {
@@ -168,7 +243,8 @@ CapsPtr batch_caps_of(std::span<const FormatOffer> offers, guint batch_size, Fra
 CapsPtr frame_caps_of(const GstCaps* batch_caps) {
   CapsPtr caps(gst_caps_copy(batch_caps));
   for (guint i = 0; i < gst_caps_get_size(caps.get()); i++) {
-    gst_structure_remove_field(gst_caps_get_structure(caps.get(), i), "batch-size");
+    gst_structure_remove_fields(gst_caps_get_structure(caps.get(), i), "batch-size", "streams",
+                                nullptr);
     gst_caps_features_remove(gst_caps_get_features(caps.get(), i),
                              GST_CAPS_FEATURE_META_GST_LOCKSTEP_BATCH_META);
   }

@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "gstlockstephandles.h"
 #include "lockstep/format.h"
@@ -48,7 +49,8 @@
 /// Caps of a batch, with and without a memory feature, for pad templates.
 #define LOCKSTEP_BATCH_CAPS LOCKSTEP_HOST_BATCH_CAPS LOCKSTEP_CUDA_BATCH_CAPS
 
-/// Caps of a batch of frames of several kinds: a field `streams` has the caps of each slot, for pad templates.
+/// Caps of a batch of frames of several formats or sizes: a field `streams` has the caps of each slot, for pad templates.
+/// The same field is in caps of frames of one format and size that differ in what else their caps say, such as colorimetry.
 #define LOCKSTEP_MIXED_CAPS                                    \
   "video/x-raw(" GST_CAPS_FEATURE_META_GST_LOCKSTEP_BATCH_META \
   "), framerate = (fraction) [ 0/1, max ], batch-size = (int) [ 1, max ]"
@@ -70,6 +72,8 @@ void add_memory_feature(GstCapsFeatures* features, FrameMemory memory);
 /// What the caps of a batch say.
 struct BatchInfo {
   GstVideoInfo frame;  ///< Of each frame, laid out as GStreamer does by default.
+  /// The same of each slot: they may differ from `frame` in colorimetry, chroma site and pixel aspect ratio.
+  std::vector<GstVideoInfo> slots;
   PixelFormat pixel_format = PixelFormat::nv12;
   guint batch_size = 0;  ///< Number of slots.
   FrameMemory memory = FrameMemory::system;
@@ -88,12 +92,21 @@ guint batch_size_of(const GstCaps* caps);
 /// of that slot yet, or there is none.
 CapsPtr frame_caps_of_slot(const GstCaps* batch_caps, guint slot);
 
+/// Makes fixed caps of a batch say what the frames of its slots have in common, and with a field `streams` what each has
+/// where they differ in colorimetry, chroma site or pixel aspect ratio. `frames` are fixed caps of one format and size, null
+/// where a slot's are not known yet.
+void describe_slots(GstCaps* batch_caps, std::span<const GstCaps* const> frames);
+
+/// Sets the field `streams`: an array of the caps of each slot; `video/x-raw` without any field where they are null, since
+/// caps with EMPTY or ANY inside are not fixed for GStreamer 1.28, which looks into arrays.
+void set_streams(GstStructure* structure, std::span<const GstCaps* const> frames);
+
 /// Caps of batches of what `offers` allow, in their order; twice, with memory:DMABuf first, where
 /// the frames are dma-bufs.
 CapsPtr batch_caps_of(std::span<const FormatOffer> offers, guint batch_size, FrameMemory memory);
 
 /// Caps of the frames in a batch of `batch_caps`, which need not be fixed: the same without
-/// batch-size and without the feature of batches.
+/// batch-size and `streams`, and without the feature of batches.
 CapsPtr frame_caps_of(const GstCaps* batch_caps);
 
 /// Caps of the batches whose frames can be taken as one of `frame_caps`: a dma-buf also passes as

@@ -2,6 +2,7 @@
 #include "gstlocksteppicture.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 namespace lockstep {
@@ -9,12 +10,6 @@ namespace {
 
 std::size_t sample_bytes_of(const GstVideoFormatInfo* format) {
   return GST_VIDEO_FORMAT_INFO_DEPTH(format, 0) > 8 ? 2 : 1;
-}
-
-guint8 sample_of(const Colour& colour, const GstVideoFormatInfo* format, guint component) {
-  if (component == 3) return 255;
-  if (GST_VIDEO_FORMAT_INFO_IS_GRAY(format)) return colour.gray;
-  return GST_VIDEO_FORMAT_INFO_IS_RGB(format) ? colour.rgb[component] : colour.yuv[component];
 }
 
 void fill_row(guint8* row, const PlaneView::Channel& channel, std::size_t sample_bytes,
@@ -93,7 +88,31 @@ PlaneView plane_of(const PictureView& picture, std::size_t index) {
   return plane;
 }
 
-void fill(const PictureView& picture, const Colour& colour) {
+ColourSamples samples_of(const Colour& colour, const GstVideoInfo& info) {
+  std::array<double, 3> values{};
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = colour.rgb[i] / 255.0;
+  double red = 0;
+  double blue = 0;
+  if (GST_VIDEO_INFO_IS_GRAY(&info)) {
+    values.fill(colour.gray / 255.0);
+  } else if (GST_VIDEO_INFO_IS_YUV(&info) &&
+             gst_video_color_matrix_get_Kr_Kb(info.colorimetry.matrix, &red, &blue)) {
+    const auto [r, g, b] = values;
+    const double luma = red * r + (1 - red - blue) * g + blue * b;
+    values = {luma, (b - luma) / (2 - 2 * blue), (r - luma) / (2 - 2 * red)};
+  }
+  std::array<gint, GST_VIDEO_MAX_COMPONENTS> offset{};
+  std::array<gint, GST_VIDEO_MAX_COMPONENTS> scale{};
+  gst_video_color_range_offsets(info.colorimetry.range, info.finfo, offset.data(), scale.data());
+  const double unit = 1 << (GST_VIDEO_INFO_COMP_DEPTH(&info, 0) - 8);
+  ColourSamples samples{};
+  for (std::size_t i = 0; i < samples.size(); ++i)
+    samples[i] = static_cast<guint8>(
+        std::clamp(std::lround((offset[i] + values[i] * scale[i]) / unit), 0L, 255L));
+  return samples;
+}
+
+void fill(const PictureView& picture, const ColourSamples& samples) {
   const GstVideoFormatInfo* format = picture.format;
   for (guint index = 0; index < GST_VIDEO_FORMAT_INFO_N_PLANES(format); index++) {
     const PlaneView plane = plane_of(picture, index);
@@ -103,7 +122,7 @@ void fill(const PictureView& picture, const Colour& colour) {
       const PlaneView::Channel& channel = plane.channels[next_channel++];
       for (std::uint32_t y = 0; y < plane.height; y++)
         fill_row(plane.data + y * plane.stride, channel, plane.sample_bytes,
-                 sample_of(colour, format, c));
+                 c == 3 ? guint8{255} : samples[c]);
     }
   }
 }

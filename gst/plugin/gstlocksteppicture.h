@@ -41,16 +41,20 @@ struct PlaneView {
   std::size_t row_samples() const;
 };
 
-/// A colour in each family of formats. \units 8-bit samples; YUV as BT.709 in limited range.
+/// A colour to draw in. \units of 255, from black to white.
 struct Colour {
-  std::array<guint8, 3> yuv;
   std::array<guint8, 3> rgb;
-  guint8 gray;
+  guint8 gray;  ///< In pictures without colours.
 };
 
-inline constexpr Colour kBlack = {{16, 128, 128}, {0, 0, 0}, 0};
-inline constexpr Colour kRed = {{63, 102, 240}, {255, 0, 0}, 255};
-inline constexpr Colour kAmber = {{180, 38, 164}, {255, 191, 0}, 191};
+inline constexpr Colour kBlack = {{0, 0, 0}, 0};
+inline constexpr Colour kRed = {{255, 0, 0}, 255};
+inline constexpr Colour kAmber = {{255, 191, 0}, 191};
+
+/// The samples of a colour in pictures of that format and colorimetry, in the order of its components. \units the upper
+/// 8 bits of a sample.
+using ColourSamples = std::array<guint8, 3>;
+ColourSamples samples_of(const Colour& colour, const GstVideoInfo& info);
 
 /// All of a mapped frame.
 PictureView picture_of(const GstVideoFrame& frame);
@@ -61,7 +65,7 @@ PictureView crop(const PictureView& picture, const Rectangle& part);
 /// Plane `index` of a picture.
 PlaneView plane_of(const PictureView& picture, std::size_t index);
 
-/// Paints all of a picture.
-void fill(const PictureView& picture, const Colour& colour);
+/// Paints all of a picture; alpha becomes opaque.
+void fill(const PictureView& picture, const ColourSamples& samples);
 
 }  // namespace lockstep

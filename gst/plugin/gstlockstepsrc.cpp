@@ -124,17 +124,18 @@ using lockstep::RunningTime;
 using lockstep::SourceLight;
 
 struct State {
-  lockstep::SrcSettings settings;       // object lock
-  std::optional<SourceLight> light;     // constant; has its own locks
-  std::optional<BatchSupply> supply;    // the same
-  bool open = false;                    // object lock; what opens the rig is fixed
-  std::shared_ptr<Rig> rig;             // object lock
-  std::mutex regrouping;                // held while grouping is taken over; before the object lock
-  RigStats last_stats;                  // object lock; of the rig that was
-  LightStats last_light;                // object lock; the same
-  std::optional<BatchWrapper> wrapper;  // streaming thread
-  std::optional<RangeCopies> ranges;    // streaming thread; none where downstream takes planes
-  GstClockTime period = 0;              // object lock; 0 until configured
+  lockstep::SrcSettings settings;     // object lock
+  std::optional<SourceLight> light;   // constant; has its own locks
+  std::optional<BatchSupply> supply;  // the same
+  bool open = false;                  // object lock; what opens the rig is fixed
+  std::shared_ptr<Rig> rig;           // object lock
+  std::mutex regrouping;              // held while grouping is taken over; before the object lock
+  RigStats last_stats;                // object lock; of the rig that was
+  LightStats last_light;              // object lock; the same
+  std::optional<lockstep::Format> configured;  // streaming thread; what the sensors are set to
+  std::optional<BatchWrapper> wrapper;         // streaming thread
+  std::optional<RangeCopies> ranges;  // streaming thread; none where downstream takes planes
+  GstClockTime period = 0;            // object lock; 0 until configured
 };
 
 }  // namespace
@@ -253,9 +254,33 @@ GstCaps* get_caps(GstBaseSrc* base, GstCaps* filter) {
   return gst_caps_intersect_full(filter, caps.get(), GST_CAPS_INTERSECT_FIRST);
 }
 
+// Sets the sensors to what the caps say, unless they are.
+Result<void> configure(GstLockstepSrc* self, Rig& rig, const GstCaps* caps) {
+  const auto info = lockstep::parse_batch_caps(caps);
+  if (!info) return Error{Errc::no_common_format, 0, "set the sensors to caps of no batch"};
+  if (self->state->configured == info->format()) return {};
+  self->state->supply->end();
+  self->state->wrapper.reset();
+  self->state->configured.reset();
+  auto configured = rig.configure(info->format());
+  if (configured) self->state->configured = info->format();
+  return configured;
+}
+
+// Caps say what colours mean, and that is known of a sensor only once it is set to a format: so it is here that they are.
 GstCaps* fixate(GstBaseSrc* base, GstCaps* caps) {
-  return GST_BASE_SRC_CLASS(gst_lockstep_src_parent_class)
-      ->fixate(base, lockstep::nearest_to_usual(caps));
+  auto* self = GST_LOCKSTEP_SRC(base);
+  const auto rig = rig_of(self);
+  const lockstep::CapsPtr allowed(lockstep::nearest_to_usual(caps));
+  lockstep::CapsPtr fixed(GST_BASE_SRC_CLASS(gst_lockstep_src_parent_class)
+                              ->fixate(base, gst_caps_copy(allowed.get())));
+  if (!rig || !gst_caps_is_fixed(fixed.get())) return fixed.release();
+  const auto configured = configure(self, *rig, fixed.get());
+  Result<lockstep::CapsPtr> complete =
+      configured ? lockstep::caps_of_sensors(*rig, fixed.get(), allowed.get()) : configured.error();
+  if (complete) return complete->release();
+  lockstep::post_error(GST_ELEMENT(self), complete.error());
+  return gst_caps_new_empty();
 }
 
 // The base class reports that it failed, but neither what was wanted nor what there is.
@@ -273,8 +298,10 @@ gboolean set_caps(GstBaseSrc* base, GstCaps* caps) {
   auto info = lockstep::parse_batch_caps(caps);
   if (!rig || !info) return FALSE;
   self->state->supply->end();
+  // Caps that are new though the format is not begin anew like others.
+  if (self->state->wrapper) self->state->configured.reset();
   self->state->wrapper.reset();
-  Result<void> ready = rig->configure(info->format());
+  Result<void> ready = configure(self, *rig, caps);
   if (ready && info->memory == FrameMemory::dmabuf && !rig->delivers_dmabufs())
     ready =
         Error{Errc::not_supported, 0,
@@ -286,6 +313,7 @@ gboolean set_caps(GstBaseSrc* base, GstCaps* caps) {
   }
   if (ready) ready = self->state->supply->begin(rig, leaky_of(self));
   if (!ready) {
+    self->state->configured.reset();
     lockstep::post_error(GST_ELEMENT(self), ready.error());
     return FALSE;
   }
@@ -376,6 +404,7 @@ gboolean stop(GstBaseSrc* base) {
                     "stopped after %" G_GUINT64_FORMAT " batches, %" G_GUINT64_FORMAT " dropped",
                     guint64{stats.batches}, guint64{stats.dropped_batches});
   }
+  self->state->configured.reset();
   self->state->wrapper.reset();
   self->state->ranges.reset();
   self->state->supply->reset();

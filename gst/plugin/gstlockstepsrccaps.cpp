@@ -5,7 +5,9 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "gstlockstepcolour.h"
 #include "gstlockstepgpu.h"
 #include "gstlockstephandles.h"
 
@@ -77,6 +79,28 @@ GstCaps* nearest_to_usual(GstCaps* caps) {
   if (!best) return caps;
   gst_caps_unref(caps);
   return best;
+}
+
+Result<CapsPtr> caps_of_sensors(const Rig& rig, const GstCaps* fixed, const GstCaps* allowed) {
+  const CapsPtr allowed_frames = frame_caps_of(allowed);
+  const PixelFormat format = rig.format().pixel_format;
+  std::vector<CapsPtr> frames;
+  std::vector<const GstCaps*> of_slots;
+  for (const Colorimetry& colorimetry : rig.colorimetry()) {
+    const std::string text = to_string(video_colorimetry(colorimetry, format));
+    CapsPtr& frame = frames.emplace_back(frame_caps_of(fixed));
+    gst_caps_set_simple(frame.get(), "colorimetry", G_TYPE_STRING, text.c_str(), nullptr);
+    of_slots.push_back(frame.get());
+    if (gst_caps_can_intersect(frame.get(), allowed_frames.get())) continue;
+    const CharsPtr wanted(gst_caps_to_string(allowed));
+    return Error{Errc::no_common_format, 0,
+                 "deliver frames of colorimetry " + text + ", as sensor " +
+                     std::to_string(frames.size() - 1) + " does, where downstream takes " +
+                     wanted.get() + "; convert them behind locksteptiler or lockstepdemux"};
+  }
+  CapsPtr caps(gst_caps_copy(fixed));
+  describe_slots(caps.get(), of_slots);
+  return caps;
 }
 
 }  // namespace lockstep

@@ -29,4 +29,8 @@ std::optional<Error> caps_mismatch(GstPad* pad, const Rig& rig);
 /// What a user expects who asks for nothing, full HD at 30 fps, or what of `caps` comes nearest. Takes them over.
 GstCaps* nearest_to_usual(GstCaps* caps);
 
+/// Fixed caps of a batch, completed by what only sensors that are configured can say: the colorimetry of their frames.
+/// \errors  no_common_format  `allowed`, of which `fixed` is a part, excludes it.
+Result<CapsPtr> caps_of_sensors(const Rig& rig, const GstCaps* fixed, const GstCaps* allowed);
+
 }  // namespace lockstep

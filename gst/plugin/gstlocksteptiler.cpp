@@ -6,14 +6,20 @@
  * @short_description: Shows a batch as a mosaic
  *
  * Scales each slot of a batch into its tile, in one pass. Slots go row by row from the upper left.
- * The tiles cover the whole picture and meet at even pixels. The pixel format stays as it is.
+ * The tiles cover the whole picture and meet at even pixels. The pixel format stays as it is, and so
+ * do colorimetry and pixel aspect ratio, unless downstream demands others. Frames of another
+ * colorimetry than the mosaic's, be it the first slot's or what downstream demands, are converted: by
+ * matrix and range. Where primaries or transfer function differ a warning says so. Where pixel
+ * aspect ratios differ the mosaic has square pixels, and frames with the narrower ones have black
+ * bars beside them.
  *
  * A missing slot goes on showing its last frame, or black before there was one, and is marked by
  * red bars along its right and lower edge and a red square in its upper right corner. A repeated
  * frame has an amber square there.
  *
  * Batches in GPU memory (memory:CUDAMemory) are drawn by the GPU, into GPU memory; bilinear, where the
- * CPU averages. Put cudadownload behind it where the CPU is to read the mosaic.
+ * CPU averages, and as they are: frames that differ in matrix or range are refused. Put cudadownload
+ * behind it where the CPU is to read the mosaic.
  *
  * The mosaic has the times and metas of the batch. It also has a #GstLockstepBatchMeta that tells
  * all about each slot, without the frames themselves: these go back to their sensors at once.
@@ -34,10 +40,14 @@
 #include <gst/video/gstvideometa.h>
 #include <gst/video/gstvideopool.h>
 
+#include <algorithm>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "gstlockstepcaps.h"
+#include "gstlockstepcolour.h"
 #include "gstlockstepcudamosaic.h"
 #include "gstlockstepdescription.h"
 #include "gstlocksteperror.h"
@@ -61,10 +71,11 @@ enum Property { kRows = 1, kColumns, kWidth, kHeight, kShowSlot };
 constexpr guint kMaxTiles = 256;
 
 struct State {
-  MosaicSettings settings;         // Object lock: any thread.
-  MosaicSettings applied;          // Streaming thread, as all below.
-  std::optional<BatchInfo> batch;  // Of the sink caps.
-  GstVideoInfo mosaic{};           // Of the source caps.
+  MosaicSettings settings;            // Object lock: any thread.
+  MosaicSettings applied;             // Streaming thread, as all below.
+  std::optional<BatchInfo> batch;     // Of the sink caps.
+  GstVideoInfo mosaic{};              // Of the source caps.
+  std::vector<std::string> warnings;  // That were posted for this layout.
   lockstep::MosaicPainter painter;
   lockstep::CudaMosaicPainter gpu_painter;  // Of batches in GPU memory.
 };
@@ -175,12 +186,12 @@ lockstep::CapsPtr part_of(const GstCaps* caps, bool on_gpu) {
   return part;
 }
 
-// The same at any size, batches or not.
+// The same at any size and of any colorimetry, batches or not.
 lockstep::CapsPtr with_any_features(lockstep::CapsPtr caps) {
   for (guint i = 0; i < gst_caps_get_size(caps.get()); i++) {
     GstStructure* structure = gst_caps_get_structure(caps.get(), i);
-    gst_structure_remove_fields(structure, "batch-size", "width", "height", "pixel-aspect-ratio",
-                                nullptr);
+    gst_structure_remove_fields(structure, "batch-size", "streams", "width", "height",
+                                "pixel-aspect-ratio", "colorimetry", "chroma-site", nullptr);
     gst_caps_set_features(caps.get(), i, gst_caps_features_new_any());
   }
   return caps;
@@ -206,7 +217,33 @@ GstCaps* transform_caps(GstBaseTransform* base, GstPadDirection direction, GstCa
   return result;
 }
 
-// Chooses the size where downstream leaves it open.
+// Takes over from the frames how colours are meant, and how wide pixels are, where downstream leaves it open. It is always
+// said: what GStreamer takes for granted would be another thing at another height.
+void fixate_picture(GstStructure* structure, const GstVideoInfo& natural) {
+  const std::string colorimetry = lockstep::to_string(natural.colorimetry);
+  if (!gst_structure_has_field(structure, "colorimetry"))
+    gst_structure_set(structure, "colorimetry", G_TYPE_STRING, colorimetry.c_str(), nullptr);
+  gst_structure_fixate_field_string(structure, "colorimetry", colorimetry.c_str());
+  const gint par_n = GST_VIDEO_INFO_PAR_N(&natural);
+  const gint par_d = GST_VIDEO_INFO_PAR_D(&natural);
+  if (!gst_structure_has_field(structure, "pixel-aspect-ratio"))
+    gst_structure_set(structure, "pixel-aspect-ratio", GST_TYPE_FRACTION, par_n, par_d, nullptr);
+  gst_structure_fixate_field_nearest_fraction(structure, "pixel-aspect-ratio", par_n, par_d);
+  const GstVideoChromaSite site = GST_VIDEO_INFO_CHROMA_SITE(&natural);
+  if (site == GST_VIDEO_CHROMA_SITE_UNKNOWN || gst_structure_has_field(structure, "chroma-site"))
+    return;
+  const lockstep::CharsPtr name(gst_video_chroma_site_to_string(site));
+  if (name) gst_structure_set(structure, "chroma-site", G_TYPE_STRING, name.get(), nullptr);
+}
+
+double pixel_aspect_in(const GstStructure* structure) {
+  gint numerator = 1;
+  gint denominator = 1;
+  gst_structure_get_fraction(structure, "pixel-aspect-ratio", &numerator, &denominator);
+  return double(numerator) / denominator;
+}
+
+// Chooses the size, and what else downstream leaves open.
 GstCaps* fixate_caps(GstBaseTransform* base, GstPadDirection direction, GstCaps* caps,
                      GstCaps* other) {
   other = gst_caps_make_writable(gst_caps_truncate(other));
@@ -215,18 +252,20 @@ GstCaps* fixate_caps(GstBaseTransform* base, GstPadDirection direction, GstCaps*
 
   MosaicSettings settings = settings_of(base);
   GstStructure* structure = gst_caps_get_structure(other, 0);
+  fixate_picture(structure, lockstep::natural_info(*batch));
+  const double pixel_aspect = pixel_aspect_in(structure);
   if (gint width = 0; gst_structure_get_int(structure, "width", &width))
     settings.width = static_cast<guint>(width);
   if (gint height = 0; gst_structure_get_int(structure, "height", &height))
     settings.height = static_cast<guint>(height);
   // Where the settings cannot be met any size will do: set_caps() tells why.
-  auto size = lockstep::mosaic_size(*batch, settings);
+  auto size = lockstep::mosaic_size(*batch, settings, pixel_aspect);
   if (!size) return gst_caps_fixate(other);
   gst_structure_fixate_field_nearest_int(structure, "width", size->width);
   if (settings.height == 0) {
     gst_structure_get_int(structure, "width", &size->width);
     settings.width = static_cast<guint>(size->width);
-    size = lockstep::mosaic_size(*batch, settings);
+    size = lockstep::mosaic_size(*batch, settings, pixel_aspect);
   }
   gst_structure_fixate_field_nearest_int(structure, "height", size->height);
   return gst_caps_fixate(other);
@@ -234,11 +273,20 @@ GstCaps* fixate_caps(GstBaseTransform* base, GstPadDirection direction, GstCaps*
 
 bool on_gpu(const State& state) { return state.batch->memory == FrameMemory::cuda; }
 
+// Posts the warnings that were not posted for the layout before.
+void warn(GstBaseTransform* base, const std::vector<std::string>& warnings) {
+  std::vector<std::string> before = std::exchange(state_of(base).warnings, warnings);
+  for (const std::string& text : warnings)
+    if (std::find(before.begin(), before.end(), text) == before.end())
+      lockstep::post_warning(GST_ELEMENT(base), {lockstep::Errc::not_supported, 0, text});
+}
+
 bool configure(GstBaseTransform* base) {
   State& state = state_of(base);
   state.applied = settings_of(base);
   auto plan = lockstep::plan_mosaic(*state.batch, state.mosaic, state.applied);
   Result<void> configured = plan ? Result<void>() : plan.error();
+  if (plan) warn(base, plan->warnings);
   if (plan && on_gpu(state)) {
     configured = state.gpu_painter.configure(base->sinkpad, *state.batch, state.mosaic, *plan);
   } else if (plan) {
@@ -341,6 +389,7 @@ void before_transform(GstBaseTransform* base, GstBuffer* buffer) {
 
 gboolean stop(GstBaseTransform* base) {
   state_of(base).painter.forget();
+  state_of(base).warnings.clear();
   state_of(base).gpu_painter.forget();
   return TRUE;
 }
@@ -374,19 +423,21 @@ void install_properties(GObjectClass* klass) {
   install_uint(klass, kColumns, "columns", "Columns",
                "Columns of tiles (0 = as many as the rows leave, or as square as possible)",
                kMaxTiles);
-  install_uint(klass, kWidth, "width", "Width",
-               "Width of the mosaic in pixels, unless downstream demands another (0 = the frames "
-               "side by side, shrunk to fit 1920x1080)",
-               lockstep::kMaxSide);
+  install_uint(
+      klass, kWidth, "width", "Width",
+      "Width of the mosaic in pixels, at least 2 for each column, unless downstream demands "
+      "another (0 = the frames side by side, shrunk to fit 1920x1080)",
+      lockstep::kMaxSide);
   install_uint(klass, kHeight, "height", "Height",
-               "Height of the mosaic in pixels, unless downstream demands another (0 = the frames "
-               "side by side, shrunk to fit 1920x1080)",
+               "Height of the mosaic in pixels, at least 2 for each row, unless downstream demands "
+               "another (0 = the frames side by side, shrunk to fit 1920x1080)",
                lockstep::kMaxSide);
   g_object_class_install_property(
       klass, kShowSlot,
       g_param_spec_int("show-slot", "Show slot",
-                       "The one slot to show in the whole picture (-1 = all slots as tiles)", -1,
-                       kMaxTiles - 1, -1,
+                       "The one slot to show in the whole picture (-1 = all slots as tiles; one "
+                       "that the batch does not have = all, with a warning)",
+                       -1, kMaxTiles - 1, -1,
                        static_cast<GParamFlags>(playing_flags() | GST_PARAM_CONTROLLABLE)));
 }
 

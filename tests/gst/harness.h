@@ -36,11 +36,20 @@ class Bus {
   Bus& operator=(const Bus&) = delete;
 
   /// The text of the first error posted since the last call, empty if there is none.
-  std::string take_error() {
+  std::string take_error() { return take(GST_MESSAGE_ERROR); }
+  /// The same of warnings.
+  std::string take_warning() { return take(GST_MESSAGE_WARNING); }
+
+ private:
+  std::string take(GstMessageType type) {
     std::string text;
-    if (GstMessage* message = gst_bus_pop_filtered(bus_, GST_MESSAGE_ERROR)) {
+    if (GstMessage* message = gst_bus_pop_filtered(bus_, type)) {
       GError* error = nullptr;
-      gst_message_parse_error(message, &error, nullptr);
+      if (type == GST_MESSAGE_ERROR) {
+        gst_message_parse_error(message, &error, nullptr);
+      } else {
+        gst_message_parse_warning(message, &error, nullptr);
+      }
       text = error->message;
       g_error_free(error);
       gst_message_unref(message);
@@ -50,7 +59,6 @@ class Bus {
     return text;
   }
 
- private:
   GstElement* element_;
   GstBus* bus_;
 };

@@ -370,7 +370,7 @@ TEST(MuxCaps, AreThoseOfAFrameAndASize) {
   bench.pull();
   CapsPtr wanted(gst_caps_from_string(
       "video/x-raw(meta:GstLockstepBatchMeta), format=NV12, width=60, height=34, framerate=30/1, "
-      "colorimetry=bt709, batch-size=2"));
+      "colorimetry=bt709, pixel-aspect-ratio=1/1, batch-size=2"));
   CapsPtr caps(gst_caps_from_string(bench.caps().c_str()));
   EXPECT_TRUE(gst_caps_is_equal(caps.get(), wanted.get())) << bench.caps();
 }
@@ -397,12 +397,33 @@ TEST(MuxCaps, OfSeveralKindsSayWhatEachSlotHolds) {
   const GValue* streams = gst_structure_get_value(structure, "streams");
   ASSERT_TRUE(streams);
   ASSERT_EQ(gst_value_array_get_size(streams), 2u);
-  const std::string wanted[] = {small_caps("30/1", "NV12", 60, 34),
-                                small_caps("30/1", "I420", 32, 20)};
+  // With what GStreamer takes for granted where caps do not say it.
+  const std::string granted = ", colorimetry=bt601, pixel-aspect-ratio=1/1";
+  const std::string wanted[] = {small_caps("30/1", "NV12", 60, 34) + granted,
+                                small_caps("30/1", "I420", 32, 20) + granted};
   for (guint slot : {0u, 1u}) {
     const GstCaps* stream = gst_value_get_caps(gst_value_array_get_value(streams, slot));
     CapsPtr like(gst_caps_from_string(wanted[slot].c_str()));
     EXPECT_TRUE(gst_caps_is_equal(stream, like.get())) << slot;
+  }
+}
+
+TEST(MuxCaps, OfSeveralColorimetriesSayWhatEachSlotHasAndTheBatchStaysContiguous) {
+  MuxBench bench({0, 1}, std::string(kWaitForEver) + "layout=contiguous");
+  bench.set_caps(0, small_caps() + ", colorimetry=bt601");
+  bench.set_caps(1, small_caps() + ", colorimetry=bt709");
+  bench.push_all({0, 1}, 0);
+  EXPECT_EQ(bench.pull(), "0:0 1:0");
+  CapsPtr caps(gst_caps_from_string(bench.caps().c_str()));
+  const GstStructure* structure = gst_caps_get_structure(caps.get(), 0);
+  EXPECT_STREQ(gst_structure_get_string(structure, "format"), "NV12");
+  EXPECT_FALSE(gst_structure_has_field(structure, "colorimetry"));
+  const GValue* streams = gst_structure_get_value(structure, "streams");
+  ASSERT_TRUE(streams);
+  for (const auto& [slot, colorimetry] : {std::pair{0u, "bt601"}, {1u, "bt709"}}) {
+    const GstCaps* stream = gst_value_get_caps(gst_value_array_get_value(streams, slot));
+    EXPECT_STREQ(gst_structure_get_string(gst_caps_get_structure(stream, 0), "colorimetry"),
+                 colorimetry);
   }
 }
 

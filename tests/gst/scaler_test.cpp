@@ -125,9 +125,9 @@ TEST_P(Scaling, WritesNothingOutsideTheTile) {
   Scaler scaler;
   OwnPicture from(GetParam(), 33, 31);
   OwnPicture to(GetParam(), 40, 40);
-  fill(from.view(), kRed);
+  fill(from.view(), {63, 102, 240});
   std::fill(to.bytes().begin(), to.bytes().end(), guint8{7});
-  fill(crop(to.view(), {10, 12, 20, 18}), kBlack);
+  fill(crop(to.view(), {10, 12, 20, 18}), {16, 128, 128});
   const std::vector<guint8> before = to.bytes();
   scaler.scale(from.view(), crop(to.view(), {10, 12, 20, 18}));
   std::size_t changed = 0;

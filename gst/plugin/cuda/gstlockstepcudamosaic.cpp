@@ -83,10 +83,6 @@ CudaPicture on_gpu(const Pixels& pixels, const GstVideoInfo& info, PixelFormat f
                       static_cast<std::uint32_t>(GST_VIDEO_INFO_HEIGHT(&info)));
 }
 
-std::array<guint8, 3> components_of(const Colour& colour, const GstVideoInfo& info) {
-  return GST_VIDEO_INFO_IS_RGB(&info) ? colour.rgb : colour.yuv;
-}
-
 }  // namespace
 
 struct CudaMosaicPainter::State {
@@ -174,8 +170,7 @@ void CudaMosaicPainter::State::add_missing(Work& work, guint slot, const Rectang
 Result<void> CudaMosaicPainter::State::fill(const std::vector<Patch>& patches,
                                             const CudaPicture& mosaic, CUstream stream) const {
   for (const Patch& patch : patches) {
-    auto filled =
-        kernels->fill(mosaic, patch.place, components_of(patch.colour, mosaic_info), stream);
+    auto filled = kernels->fill(mosaic, patch.place, samples_of(patch.colour, mosaic_info), stream);
     if (!filled) return filled;
   }
   return {};
@@ -209,11 +204,21 @@ CudaMosaicPainter::~CudaMosaicPainter() = default;
 Result<void> CudaMosaicPainter::configure(GstPad* sink, const BatchInfo& batch,
                                           const GstVideoInfo& mosaic, MosaicPlan plan) {
   State& state = *state_;
+  for (const MosaicPlan::Tile& tile : plan.tiles)
+    if (tile.recolouring)
+      return Error{Errc::not_supported, 0,
+                   "draw slot " + std::to_string(tile.slot) + ", " +
+                       to_string(batch.slots[tile.slot].colorimetry) + ", in a mosaic of " +
+                       to_string(mosaic.colorimetry) +
+                       " on the GPU, where colours are not converted; put cudaconvert and a "
+                       "capsfilter with that colorimetry before it, or cudadownload before "
+                       "locksteptiler"};
   auto gpu = gpu_upstream(sink);
   if (!gpu) return std::move(gpu).error();
   auto kernels = CudaKernels::load((*gpu)->device);
   if (!kernels) return std::move(kernels).error();
-  if (state.gpu != *gpu || state.format != batch.pixel_format) forget();
+  if (state.gpu != *gpu || (state.last.buffer && !can_show_again(state.last.info, mosaic)))
+    forget();
   state.gpu = *gpu;
   state.kernels = *std::move(kernels);
   state.frame_info = batch.frame;

@@ -31,8 +31,9 @@ class CudaMosaicPainter {
   CudaMosaicPainter& operator=(const CudaMosaicPainter&) = delete;
 
   /// Takes up a new layout, on the GPU that upstream of `sink` has its frames on. The last mosaic stays of use if it is of
-  /// the same pixel format.
-  /// \errors  not_supported, out_of_memory, io  as CudaDevice::open() and CudaKernels::load().
+  /// the same pixel format and colorimetry.
+  /// \errors  not_supported  frames that differ in matrix or range from the mosaic, which kernels do not convert.
+  ///          not_supported, out_of_memory, io  as CudaDevice::open() and CudaKernels::load().
   Result<void> configure(GstPad* sink, const BatchInfo& batch, const GstVideoInfo& mosaic,
                          MosaicPlan plan);
 

@@ -8,6 +8,7 @@
 
 #include "gstlockstepanalytics.h"
 #include "gstlockstepcaps.h"
+#include "gstlockstepcolour.h"
 
 namespace lockstep {
 namespace {
@@ -40,7 +41,8 @@ GstCapsFeatures* features_of(FrameMemory memory) {
   return features;
 }
 
-// What all frames have in common, such as their colorimetry; what they differ in is left out.
+// What all frames have in common; where they differ in their colorimetry, or in their pixels' aspect ratio, a field
+// `streams` says for each slot what it has.
 CapsPtr uniform_caps(const Slots& slots, Fraction rate) {
   const FrameKind* first = first_kind(slots);
   CapsPtr caps(gst_caps_copy(first->caps.get()));
@@ -58,6 +60,7 @@ CapsPtr uniform_caps(const Slots& slots, Fraction rate) {
   }
   gst_caps_set_features(caps.get(), 0, features_of(first->memory));
   add_batch_fields(caps.get(), slots.size(), rate);
+  describe_slots(caps.get(), caps_of(slots));
   return caps;
 }
 
@@ -67,15 +70,22 @@ CapsPtr mixed_caps(const Slots& slots, Fraction rate) {
   gst_caps_append_structure_full(caps.get(), gst_structure_new_empty("video/x-raw"),
                                  features_of(FrameMemory::system));
   add_batch_fields(caps.get(), slots.size(), rate);
-  set_streams(gst_caps_get_structure(caps.get(), 0), slots);
+  set_streams(gst_caps_get_structure(caps.get(), 0), caps_of(slots));
   return caps;
 }
 
+std::string text_of(const FrameKind& kind, bool in_full) {
+  if (!in_full) return kind.text();
+  return kind.text() + " of colorimetry " + to_string(kind.info.colorimetry) +
+         " and pixel aspect ratio " + std::to_string(GST_VIDEO_INFO_PAR_N(&kind.info)) + "/" +
+         std::to_string(GST_VIDEO_INFO_PAR_D(&kind.info));
+}
+
 // "sink_0, sink_2 send 640x480 NV12; sink_1 sends 320x240 I420"
-std::string who_sends_what(const Slots& slots) {
+std::string who_sends_what(const Slots& slots, bool in_full = false) {
   std::map<std::string, std::vector<std::string>> senders;
   for (const auto& slot : slots)
-    if (slot.kind) senders[slot.kind->text()].push_back(slot.name);
+    if (slot.kind) senders[text_of(*slot.kind, in_full)].push_back(slot.name);
   std::string text;
   for (const auto& [what, names] : senders) {
     if (!text.empty()) text += "; ";
@@ -89,7 +99,7 @@ std::string who_sends_what(const Slots& slots) {
 std::string remedy(const Slots& slots) {
   const FrameKind* first = first_kind(slots);
   for (const auto& slot : slots) {
-    if (!slot.kind || is_same_shape(*slot.kind, *first)) continue;
+    if (!slot.kind || gst_caps_is_equal(slot.kind->caps.get(), first->caps.get())) continue;
     if (first->memory == FrameMemory::cuda && slot.kind->memory != first->memory)
       return "put cudaupload before " + slot.name;
     if (slot.kind->memory == FrameMemory::cuda && slot.kind->memory != first->memory)
@@ -99,9 +109,17 @@ std::string remedy(const Slots& slots) {
     const bool other_size =
         GST_VIDEO_INFO_WIDTH(&slot.kind->info) != GST_VIDEO_INFO_WIDTH(&first->info) ||
         GST_VIDEO_INFO_HEIGHT(&slot.kind->info) != GST_VIDEO_INFO_HEIGHT(&first->info);
-    const std::string element = other_format && other_size ? "videoconvert ! videoscale"
-                                : other_format             ? "videoconvert"
-                                                           : "videoscale";
+    const bool other_colour =
+        !gst_video_colorimetry_is_equal(&slot.kind->info.colorimetry, &first->info.colorimetry);
+    const bool other_pixels =
+        other_size ||
+        GST_VIDEO_INFO_PAR_N(&slot.kind->info) * GST_VIDEO_INFO_PAR_D(&first->info) !=
+            GST_VIDEO_INFO_PAR_N(&first->info) * GST_VIDEO_INFO_PAR_D(&slot.kind->info);
+    if (!other_format && !other_colour && !other_pixels) continue;
+    const bool converts = other_format || other_colour;
+    const std::string element = converts && other_pixels ? "videoconvert ! videoscale"
+                                : converts               ? "videoconvert"
+                                                         : "videoscale";
     return "put " + element + " and a capsfilter before " + slot.name;
   }
   return "";
@@ -116,18 +134,10 @@ bool takes_analytics(const GstCaps* caps) {
 
 }  // namespace
 
-void set_streams(GstStructure* structure, const Slots& slots) {
-  GValue streams = G_VALUE_INIT;
-  g_value_init(&streams, GST_TYPE_ARRAY);
-  for (const auto& slot : slots) {
-    GValue stream = G_VALUE_INIT;
-    g_value_init(&stream, GST_TYPE_CAPS);
-    CapsPtr of_slot(slot.kind ? gst_caps_ref(slot.kind->caps.get())
-                              : gst_caps_new_empty_simple("video/x-raw"));
-    gst_value_set_caps(&stream, of_slot.get());
-    gst_value_array_append_and_take_value(&streams, &stream);
-  }
-  gst_structure_take_value(structure, "streams", &streams);
+std::vector<const GstCaps*> caps_of(const Slots& slots) {
+  std::vector<const GstCaps*> caps;
+  for (const auto& slot : slots) caps.push_back(slot.kind ? slot.kind->caps.get() : nullptr);
+  return caps;
 }
 
 Result<CapsPtr> batch_caps_of(const MuxSet& set, BatchLayout layout, Fraction rate,
@@ -152,14 +162,20 @@ Result<CapsPtr> batch_caps_of(const MuxSet& set, BatchLayout layout, Fraction ra
   CapsPtr caps = uniform ? uniform_caps(set.slots, rate) : mixed_caps(set.slots, rate);
   if (gst_caps_is_subset(caps.get(), downstream)) return caps;
   CapsPtr common(gst_caps_intersect_full(downstream, caps.get(), GST_CAPS_INTERSECT_FIRST));
-  // Downstream may know better what we leave open, such as the colorimetry.
-  if (uniform && gst_caps_is_fixed(common.get())) return common;
+  // Downstream may know better what we leave open, but not what frames differ in.
+  const bool differ = gst_structure_has_field(gst_caps_get_structure(caps.get(), 0), "streams");
+  if (!differ && gst_caps_is_fixed(common.get())) return common;
   CapsPtr analytics = AnalyticsBatches::caps_of(set);
   if (analytics && gst_caps_is_subset(analytics.get(), downstream)) return analytics;
   if (!uniform)
     return Error{Errc::no_common_format, 0,
                  "pass frames of several kinds to an element that takes only one: " +
                      who_sends_what(set.slots) + "; " + remedy(set.slots)};
+  if (differ)
+    return Error{Errc::not_supported, 0,
+                 "pass frames of several colorimetries or pixel aspect ratios to an element that "
+                 "takes only one: " +
+                     who_sends_what(set.slots, true) + "; " + remedy(set.slots)};
   CharsPtr wanted(gst_caps_to_string(downstream));
   return Error{Errc::no_common_format, 0,
                "pass on what the pads send: " + who_sends_what(set.slots) +

@@ -14,16 +14,16 @@ namespace lockstep {
 /// Caps of the batches that the set begins. An element that takes no batches of ours gets those of GStreamer's analytics
 /// elements, where there are such.
 ///
-/// \errors  not_supported     more than kMaxSensors slots with layout=contiguous.
+/// \errors  not_supported     more than kMaxSensors slots with layout=contiguous; frames that differ in colorimetry or in
+///                            their pixels' aspect ratio for an element that takes one of these only.
 ///          no_common_format  the pads' frames fit neither one block of memory (with layout=contiguous) nor what
 ///                            downstream takes; the text names the pads, what each sends, and the element to put before
 ///                            it.
 Result<CapsPtr> batch_caps_of(const MuxSet& set, BatchLayout layout, Fraction rate,
                               GstCaps* downstream);
 
-/// Sets a field `streams`: an array of the caps of each slot; `video/x-raw` without any field where they are not known yet,
-/// since caps with EMPTY or ANY inside are not fixed for GStreamer 1.28, which looks into arrays.
-void set_streams(GstStructure* structure, const std::vector<MuxSet::Slot>& slots);
+/// The caps of each slot; null where they are not known yet.
+std::vector<const GstCaps*> caps_of(const std::vector<MuxSet::Slot>& slots);
 
 /// Whether an element with those caps takes batches of frames of several kinds.
 bool takes_mixed(const GstCaps* caps);

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 
+#include "gstlockstepcolour.h"
+
 namespace lockstep {
 namespace {
 
@@ -88,6 +90,7 @@ Result<std::shared_ptr<const FrameKind>> read_kind(GstCaps* caps) {
   auto layout = default_layout(*format, static_cast<std::uint32_t>(GST_VIDEO_INFO_WIDTH(&info)),
                                static_cast<std::uint32_t>(GST_VIDEO_INFO_HEIGHT(&info)));
   if (!layout) return unlike(caps, layout.error().what + "; put videoscale before it");
+  kind->caps = explicit_caps(kind->caps.get(), info);
   kind->pixel_format = *format;
   kind->layout = *layout;
   kind->memory = frame_memory(gst_caps_get_features(caps, 0));

@@ -18,7 +18,8 @@ namespace lockstep {
 
 /// What a pad sends: its caps, and what they say.
 struct FrameKind {
-  CapsPtr caps;
+  CapsPtr
+      caps;  ///< With colorimetry and pixel aspect ratio, even where upstream leaves them to be taken for granted.
   GstVideoInfo info;
   PixelFormat pixel_format = PixelFormat::nv12;
   Layout layout;                             ///< Where a buffer has no GstVideoMeta.
