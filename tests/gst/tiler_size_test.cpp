@@ -118,18 +118,18 @@ TEST(TilerPixelAspect, OfSeveralKindsBecomesSquareAndTilesKeepTheirShapes) {
   const AspectTiler tiler({"16/11", "1/1"}, "");
   EXPECT_EQ(tiler.text(), "1920x528 1/1");
   const Format format = tiler.tiler.format_out();
-  constexpr int kBlackLuma = 16;
-  constexpr int kGrayLuma = 0x80;
+  constexpr int kBackground = 16;
+  constexpr int kFrame = 0x80;
   const auto middle = [&](std::uint32_t x) {
     return brightness(tiler.mosaic.get(), format, x, 300);
   };
-  EXPECT_EQ(middle(3), kGrayLuma);
-  EXPECT_EQ(middle(956), kGrayLuma);
-  EXPECT_EQ(middle(963), kBlackLuma);
-  EXPECT_EQ(middle(960 + 150 - 4), kBlackLuma);
-  EXPECT_EQ(middle(960 + 150 + 4), kGrayLuma);
-  EXPECT_EQ(middle(1920 - 150 - 4), kGrayLuma);
-  EXPECT_EQ(middle(1920 - 150 + 4), kBlackLuma);
+  EXPECT_EQ(middle(3), kFrame);
+  EXPECT_EQ(middle(956), kFrame);
+  EXPECT_EQ(middle(963), kBackground);
+  EXPECT_EQ(middle(960 + 150 - 4), kBackground);
+  EXPECT_EQ(middle(960 + 150 + 4), kFrame);
+  EXPECT_EQ(middle(1920 - 150 - 4), kFrame);
+  EXPECT_EQ(middle(1920 - 150 + 4), kBackground);
   const auto code = code_in(tiler.mosaic.get(), format, {960 + 150, 0, 660, 528});
   ASSERT_TRUE(code);
   EXPECT_EQ(code->sensor, 1);
