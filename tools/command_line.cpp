@@ -344,7 +344,8 @@ void add_verify(CLI::App& app, VerifyOptions& options, Chosen& chosen) {
                    "Most that capture times within a picture may differ, in microseconds (default: "
                    "half a frame period)")
       ->check(CLI::Range(std::int64_t{0}, kMostToleranceUs));
-  command->add_option("--expect-batches", options.batches, "Pictures that there must be");
+  command->add_option("--expect-batches", options.batches, "Pictures that there must be")
+      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
   command->add_flag("--allow-missing", options.allow_missing,
                     "Missing, repeated and unreadable frames are counted, but are no fault");
   command->add_flag("--json", options.json, "Print JSON");

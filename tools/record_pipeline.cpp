@@ -54,7 +54,9 @@ class Chain {
  private:
   GstElement* append(GstElement* element) {
     gst_bin_add(GST_BIN(pipeline_), element);
-    const bool linked = !last_ || gst_element_link(last_, element);
+    // By what elements take at all: what the opened source cannot do is its own to report.
+    const bool linked = !last_ || gst_element_link_pads_full(last_, nullptr, element, nullptr,
+                                                             GST_PAD_LINK_CHECK_TEMPLATE_CAPS);
     if (!linked)
       return fail({Errc::not_supported, 0,
                    fmt::format("link {} to {}", GST_OBJECT_NAME(last_), GST_OBJECT_NAME(element))});
