@@ -389,9 +389,9 @@ GstClockTime spread_of(const MuxedBatch& batch) {
 }
 
 TEST(MuxSeekInPipeline, AgainAndAgainWhilePlayingAndPausingGoesOn) {
-  MuxPipeline pipeline("lockstepmux name=mux ! queue ! fakesink sync=false" + sources(3, 100000));
   std::atomic<int> num_batches{0};
   std::atomic<int> num_wrong{0};
+  MuxPipeline pipeline("lockstepmux name=mux ! queue ! fakesink sync=false" + sources(3, 100000));
   pipeline.watch("mux.src", [&](GstPad*, GstBuffer* batch) {
     ++num_batches;
     if (spread_of(look_at(batch)) > GST_SECOND / 60) ++num_wrong;
