@@ -142,19 +142,6 @@ struct RefusingSource {
   Pipeline pipeline;
 };
 
-TEST(LightRefused, GroupingThatIsRefusedUndoesNothingThatAnotherThreadSets) {
-  RefusingSource live;
-  const int undone = num_undone(
-      [&](int n) {
-        const guint64 wait = 1'000'000 + static_cast<guint64>(n);
-        g_object_set(live.source(), "max-wait", wait, nullptr);
-        return time_property(live.source(), "max-wait") == wait;
-      },
-      [&] { g_object_set(live.source(), "sync-tolerance", guint64{20 * GST_SECOND}, nullptr); });
-  EXPECT_EQ(undone, 0);
-  EXPECT_EQ(time_property(live.source(), "sync-tolerance"), GST_CLOCK_TIME_NONE);
-}
-
 TEST(LightRefused, SettingsThatAreRefusedUndoNothingThatAnotherThreadSets) {
   RefusingSource live;
   const int undone = num_undone(
