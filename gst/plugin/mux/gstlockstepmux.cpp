@@ -358,6 +358,7 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
 }
 
 void finalize(GObject* object) {
+  cancel_timer(state_of(object));
   delete GST_LOCKSTEP_MUX(object)->state;
   G_OBJECT_CLASS(gst_lockstep_mux_parent_class)->finalize(object);
 }

@@ -9,8 +9,8 @@ namespace {
 
 constexpr const char* kPoke = "lockstep-poke";
 
-// CLOCK_MONOTONIC. One for the life of the process: its thread may hold the last reference to a mux, and could not end a
-// clock that is its own.
+// CLOCK_MONOTONIC. One for the life of the process: its thread may hold the last reference to a mux for a while, and could
+// not end a clock that is its own.
 GstClock* timer_clock() {
   static GstClock* const clock = [] {
     auto* made = GST_CLOCK(
@@ -65,7 +65,19 @@ void poke_again(GstLockstepMux* self) {
 
 namespace {
 
-gboolean on_timer(GstClock*, GstClockTime, GstClockID id, gpointer self);
+// The clock lets go of what a timer has with its lock held, under which no mux must end: so that is a weak reference.
+gpointer weak_reference_to(GstLockstepMux* self) {
+  auto* reference = g_new0(GWeakRef, 1);
+  g_weak_ref_init(reference, self);
+  return reference;
+}
+
+void free_weak_reference(gpointer data) {
+  g_weak_ref_clear(static_cast<GWeakRef*>(data));
+  g_free(data);
+}
+
+gboolean on_timer(GstClock*, GstClockTime, GstClockID id, gpointer reference);
 
 }  // namespace
 
@@ -81,24 +93,30 @@ bool settle(GstLockstepMux* self, Nanoseconds now) {
   state.timer_at = *deadline;
   state.timer =
       gst_clock_new_single_shot_id(timer_clock(), static_cast<guint64>(deadline->count()));
-  gst_clock_id_wait_async(state.timer, on_timer, gst_object_ref(self), gst_object_unref);
+  gst_clock_id_wait_async(state.timer, on_timer, weak_reference_to(self), free_weak_reference);
   return false;
 }
 
 namespace {
 
-gboolean on_timer(GstClock*, GstClockTime, GstClockID id, gpointer data) {
-  auto* self = GST_LOCKSTEP_MUX(data);
+void look_again(GstLockstepMux* self, GstClockID id) {
   State& state = state_of(self);
   bool due = false;
   {
     Lock lock(state.mutex);
-    if (state.timer != id) return TRUE;
+    if (state.timer != id) return;
     gst_clock_id_unref(state.timer);
     state.timer = nullptr;
     due = settle(self, monotonic_now());
   }
   if (due) poke(self);
+}
+
+gboolean on_timer(GstClock*, GstClockTime, GstClockID id, gpointer reference) {
+  gpointer self = g_weak_ref_get(static_cast<GWeakRef*>(reference));
+  if (!self) return TRUE;
+  look_again(GST_LOCKSTEP_MUX(self), id);
+  gst_object_unref(self);
   return TRUE;
 }
 
