@@ -353,6 +353,7 @@ void add_verify(CLI::App& app, VerifyOptions& options, Chosen& chosen) {
   command
       ->add_option("--picture-number", options.png_number,
                    "Which picture, counted from 0 (default: the last)")
+      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()))
       ->needs(png);
   command->footer(
       "Examples:\n"

@@ -259,9 +259,10 @@ bad_numbers_are_status_2() {
     # shellcheck disable=SC2086  # An option and its value.
     ends_with 2 "$lockstep" record -o bad.mkv $bad && says "${bad%% *}" && [[ ! -e bad.mkv ]] || return 1
   done
-  for bad in "--tolerance-us 9223372036854775807" "--tolerance-us -1" "--expect-batches -1"; do
+  for bad in "--tolerance-us 9223372036854775807" "--tolerance-us -1" "--expect-batches -1" \
+    "--picture bad.png --picture-number -1"; do
     # shellcheck disable=SC2086
-    ends_with 2 "$lockstep" verify whole.mkv $bad && says "${bad%% *}" || return 1
+    ends_with 2 "$lockstep" verify whole.mkv $bad && says "not in range" || return 1
   done
   ends_with 2 "$lockstep" record -o bad.mkv "${simulated[@]}" --encoder x265enc --bitrate 1000000 &&
     says "1000000 kbit/s" && [[ ! -e bad.mkv ]]
