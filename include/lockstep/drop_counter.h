@@ -14,7 +14,7 @@
 
 namespace lockstep {
 
-/// Counts dropped frames by sensor and reason, and tells of them at most once a second each.
+/// Counts dropped frames by sensor and reason, and reports them at most once a second each.
 ///
 /// A rig has one for its sensors; whoever groups frames that come from elsewhere can have one of their own.
 ///
@@ -22,48 +22,48 @@ namespace lockstep {
 class DropCounter {
  public:
   using Counts = std::array<std::uint64_t, kNumDropReasons>;
-  /// Called with how many were dropped since it was last told of that sensor and reason.
-  using Tell = std::function<void(std::size_t sensor, DropReason reason, std::uint64_t count)>;
+  /// Called with how many were dropped since the last report of that sensor and reason.
+  using Report = std::function<void(std::size_t sensor, DropReason reason, std::uint64_t count)>;
 
   /// Forgets everything and counts for sensors 0 to num_sensors - 1 from now on.
   void reset(std::size_t num_sensors) {
     counters_.assign(num_sensors, {});
-    untold_ = false;
+    unreported_ = false;
   }
 
-  /// Counts `count` more; they are told of with the next tell() that is due.
+  /// Counts `count` more; the next report() that is due has them.
   void add(std::size_t sensor, DropReason reason, std::uint64_t count) {
     auto& counter = counters_[sensor];
-    counter.untold[static_cast<std::size_t>(reason)] += count;
-    untold_ = true;
+    counter.unreported[static_cast<std::size_t>(reason)] += count;
+    unreported_ = true;
   }
 
-  /// Tells what is due at `now`; all of it if `all`.
+  /// Reports what is due at `now`; all of it if `all`.
   /// \units  now: ns of any clock that does not go back.
-  void tell(Nanoseconds now, bool all, const Tell& tell) {
-    if (!untold_) return;
-    untold_ = false;
+  void report(Nanoseconds now, bool all, const Report& receive) {
+    if (!unreported_) return;
+    unreported_ = false;
     for (std::size_t i = 0; i < counters_.size(); ++i) {
       for (std::size_t r = 0; r < kNumDropReasons; ++r) {
         Counter& counter = counters_[i];
-        if (counter.untold[r] == 0) continue;
-        if (!all && now < counter.next_told[r]) {
-          untold_ = true;
+        if (counter.unreported[r] == 0) continue;
+        if (!all && now < counter.next_report[r]) {
+          unreported_ = true;
           continue;
         }
-        counter.next_told[r] = now + std::chrono::seconds(1);
-        tell(i, static_cast<DropReason>(r), std::exchange(counter.untold[r], 0));
+        counter.next_report[r] = now + std::chrono::seconds(1);
+        receive(i, static_cast<DropReason>(r), std::exchange(counter.unreported[r], 0));
       }
     }
   }
 
  private:
   struct Counter {
-    Counts untold{};
-    std::array<Nanoseconds, kNumDropReasons> next_told{};
+    Counts unreported{};
+    std::array<Nanoseconds, kNumDropReasons> next_report{};
   };
   std::vector<Counter> counters_;
-  bool untold_ = false;
+  bool unreported_ = false;
 };
 
 }  // namespace lockstep

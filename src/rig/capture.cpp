@@ -260,7 +260,7 @@ void Rig::State::tell_drops(bool all) {
   std::vector<RigEvent> events;
   {
     MutexLock lock(mutex);
-    drops.tell(now(), all, [&](std::size_t sensor, DropReason reason, std::uint64_t count) {
+    drops.report(now(), all, [&](std::size_t sensor, DropReason reason, std::uint64_t count) {
       events.push_back({.kind = RigEvent::Kind::frames_dropped,
                         .sensor = sensor,
                         .reason = reason,

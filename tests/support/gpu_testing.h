@@ -32,8 +32,8 @@ inline std::vector<std::byte> download(const Frame& frame, const Format& format)
     } else {
       copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
       copy.srcDevice = !frame.pixels->data ? cuda->planes[p]
-                                       : reinterpret_cast<CUdeviceptr>(frame.pixels->data) +
-                                             frame.layout.planes[p].offset_bytes;
+                                           : reinterpret_cast<CUdeviceptr>(frame.pixels->data) +
+                                                 frame.layout.planes[p].offset_bytes;
     }
     copy.srcPitch = frame.layout.planes[p].stride_bytes;
     copy.dstMemoryType = CU_MEMORYTYPE_HOST;

@@ -37,7 +37,7 @@ void Collator::note_stalls() {
 }
 
 void Collator::note_drops(MuxInput& input, Nanoseconds now, bool all) {
-  input.drops.tell(now, all, [&](std::size_t, DropReason reason, std::uint64_t count) {
+  input.drops.report(now, all, [&](std::size_t, DropReason reason, std::uint64_t count) {
     MuxNotice& notice = note(MuxNotice::Kind::dropped, input);
     notice.reason = reason;
     notice.count = count;

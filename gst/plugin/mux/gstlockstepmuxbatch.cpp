@@ -51,15 +51,15 @@ GstBuffer* copy_into(const PixelsPtr& pixels, const Layout& layout, const MuxFra
 // The buffer as part of a batch: in the batch's segment, with its layout, and without what an earlier batch said of it.
 GstBuffer* dress(MuxFrame& frame, const GstSegment& segment) {
   GstBuffer* buffer = frame.buffer.get();
-  GstLockstepBatchMeta* told = gst_buffer_get_lockstep_batch_meta(buffer);
+  GstLockstepBatchMeta* incoming = gst_buffer_get_lockstep_batch_meta(buffer);
   const bool has_layout = gst_buffer_get_video_meta(buffer) != nullptr;
   const GstClockTime pts = pts_in(segment, frame.running_time);
-  if (GST_BUFFER_PTS(buffer) == pts && !GST_BUFFER_DTS_IS_VALID(buffer) && !told && has_layout)
+  if (GST_BUFFER_PTS(buffer) == pts && !GST_BUFFER_DTS_IS_VALID(buffer) && !incoming && has_layout)
     return frame.buffer.release();
   buffer = gst_buffer_make_writable(frame.buffer.release());
   GST_BUFFER_PTS(buffer) = pts;
   GST_BUFFER_DTS(buffer) = GST_CLOCK_TIME_NONE;
-  if (told) gst_buffer_remove_meta(buffer, &gst_buffer_get_lockstep_batch_meta(buffer)->meta);
+  if (incoming) gst_buffer_remove_meta(buffer, &gst_buffer_get_lockstep_batch_meta(buffer)->meta);
   if (!has_layout) add_video_meta(buffer, frame.kind->info, frame.layout, 0);
   return buffer;
 }
