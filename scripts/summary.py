@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Lists what the tests of several builds did and ends with "N passed, N failed, N skipped".
+"""Lists what the tests of several builds did and how long each stage took, repeats what failed with
+its output, and ends with "N passed, N failed, N skipped".
 
 Reads Meson's testlog.json. A GoogleTest program counts by its cases, a script by its lines that
 begin with "ok: ", "FAILED: " or "skipped: ", anything else as one test.
@@ -14,6 +15,7 @@ import sys
 GTEST_RESULT = re.compile(r"^\[ +(OK|FAILED|SKIPPED) +\] (\w\S*\.\S+?)(,.*)?( \(\d+ ms\))?$")
 GTEST_START = re.compile(r"^\[ RUN +\] ")
 SCRIPT_RESULT = re.compile(r"^(ok|FAILED|skipped): (.+)$")
+OUTPUT_LINES = 60  # Of each failure at the end.
 WORDS = {"OK": "ok", "ok": "ok", "FAILED": "FAILED", "SKIPPED": "skipped", "skipped": "skipped"}
 
 
@@ -56,27 +58,56 @@ def cases_of(test):
     return cases
 
 
+def output_of(test, case):
+    """What one case printed, or the end of what its program printed."""
+    lines = (test.get("stdout") or "").splitlines()
+    starts = [at for at, line in enumerate(lines) if GTEST_START.match(line) and line.split()[-1] == case]
+    if starts:
+        lines = lines[starts[0]:]
+        ends = [at for at, line in enumerate(lines) if GTEST_RESULT.match(line)]
+        lines = lines[:ends[0] + 1] if ends else lines
+    return (lines + (test.get("stderr") or "").splitlines())[-OUTPUT_LINES:]
+
+
+def clock(seconds):
+    return f"{seconds // 60:4}:{seconds % 60:02}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("logs", nargs="*", metavar="LABEL=TESTLOG")
     parser.add_argument("--broken", action="append", default=[], metavar="LABEL",
                         help="a build that did not compile; counts as failed")
+    parser.add_argument("--stage", action="append", default=[], metavar="SECONDS:NAME")
     arguments = parser.parse_args()
     counts = {"ok": 0, "FAILED": 0, "skipped": 0}
+    failures = []
 
-    def tell(word, name, reason=""):
+    def report(word, name, reason="", output=()):
         counts[word] += 1
-        print(f"{word:<8}{name}" + (f"  ({reason})" if reason else ""))
+        line = f"{word:<8}{name}" + (f"  ({reason})" if reason else "")
+        print(line)
+        if word == "FAILED":
+            failures.append((line, output))
 
     for label in arguments.broken:
-        tell("FAILED", f"{label}: does not compile")
+        report("FAILED", f"{label}: does not compile")
     for argument in arguments.logs:
         label, _, path = argument.partition("=")
         with open(path, encoding="utf-8") as log:
             for test in map(json.loads, log):
                 name = test["name"].split(":", 1)[-1].replace(" / ", "/")
                 for word, case, reason in cases_of(test):
-                    tell(word, f"{label}: {name}: {case}", reason)
+                    output = output_of(test, case) if word == "FAILED" else ()
+                    report(word, f"{label}: {name}: {case}", reason, output)
+    print()
+    for stage in arguments.stage:
+        seconds, _, name = stage.partition(":")
+        print(f"{clock(int(seconds))}  {name}")
+    for line, output in failures:
+        print(f"\n{line}")
+        for printed in output:
+            print(f"    {printed}")
     print(f"{counts['ok']} passed, {counts['FAILED']} failed, {counts['skipped']} skipped")
     return 1 if counts["FAILED"] or not counts["ok"] else 0
 
