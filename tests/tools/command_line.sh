@@ -5,6 +5,12 @@
 #
 # usage: command_line.sh LOCKSTEP
 set -uo pipefail
+
+# What was ignored when a shell started, as SIGHUP is under nohup, it cannot take back.
+if [[ -z ${signals_are_default:-} ]]; then
+  signals_are_default=yes exec env --default-signal=HUP,INT,PIPE,TERM "$0" "$@"
+fi
+
 lockstep=$(realpath "$1")
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 . "$here/../support/check.sh"
@@ -135,9 +141,14 @@ starts_recording() {
   done
 }
 
-# ends_recording STATUS: the one that was started.
+# ends_recording STATUS: the one that was started. What does not end is killed, so that the other checks run.
 ends_recording() {
   local status=0
+  for _ in {1..1200}; do
+    kill -s 0 $pid 2>/dev/null || break
+    sleep 0.1
+  done
+  kill -s KILL $pid 2>/dev/null && echo "does not end"
   wait $pid || status=$?
   cat output
   [[ $status == "$1" ]]
