@@ -86,14 +86,14 @@ GstVideoInfo mapping_info(const GstVideoInfo& info) {
 }
 
 GstMemory* copy_whole(GstMemory* memory);
-const CudaLease* lease_of(GstMemory* memory);
+const CudaLease* cuda_lease_of(GstMemory* memory);
 gpointer map_apart(GstMemory* memory, const CudaLease& lease);
 
 GstMemoryMapFunction map_range = nullptr;
 GstMemoryCopyFunction copy_part = nullptr;
 
 gpointer map_memory(GstMemory* memory, gsize size, GstMapFlags flags) {
-  const CudaLease* lease = lease_of(memory);
+  const CudaLease* lease = cuda_lease_of(memory);
   if (!lease || !lease->apart) return map_range(memory, size, flags);
   return (flags & GST_MAP_CUDA) ? nullptr : map_apart(memory, *lease);
 }
@@ -265,14 +265,14 @@ GstMemory* copy_range(GstCudaMemory* from) {
 
 GstMemory* copy_whole(GstMemory* memory) {
   auto* from = GST_CUDA_MEMORY_CAST(memory);
-  const CudaLease* lease = lease_of(memory);
+  const CudaLease* lease = cuda_lease_of(memory);
   if (!gst_cuda_context_push(from->context)) return nullptr;
   GstMemory* copy = lease && lease->apart ? copy_apart(from, *lease) : copy_range(from);
   gst_cuda_context_pop(nullptr);
   return copy;
 }
 
-const CudaLease* lease_of(GstMemory* memory) {
+const CudaLease* cuda_lease_of(GstMemory* memory) {
   // User data of a memory of another allocator would be somebody else's.
   if (!memory->allocator ||
       !G_TYPE_CHECK_INSTANCE_TYPE(memory->allocator, LOCKSTEP_TYPE_CUDA_ALLOCATOR))
@@ -326,7 +326,7 @@ Result<GstMemory*> cuda_memory_of(const std::shared_ptr<Arena>& arena,
 std::shared_ptr<const Pixels> cuda_pixels_of(GstBuffer* buffer) {
   if (gst_buffer_n_memory(buffer) != 1) return nullptr;
   GstMemory* memory = gst_buffer_peek_memory(buffer, 0);
-  const CudaLease* lease = lease_of(memory);
+  const CudaLease* lease = cuda_lease_of(memory);
   if (!lease || lease->arena || lease->pixels.size() != 1 || memory->offset != 0) return nullptr;
   return lease->pixels.front();
 }
