@@ -43,6 +43,7 @@ int run_camera(CameraOptions options) {
   running = camera->get();
   std::signal(SIGINT, end);
   std::signal(SIGTERM, end);
+  std::signal(SIGPIPE, SIG_IGN);  // Consumers need frames, whoever reads what is printed.
   print_line(
       fmt::format("{} of {} at {}", options.sensor, to_string(options.format), options.socket));
   flush_output();

@@ -45,6 +45,7 @@ constexpr double kMostGain = 1024;
 constexpr double kShortestDurationS = 0.001;
 constexpr double kLongestDurationS = 1e9;
 constexpr std::int64_t kMostToleranceUs = 10'000'000;
+constexpr std::int64_t kMostPictures = 1'000'000'000'000;
 
 // Refuses what is not a number within the bounds, NaN too, which lies on neither side of them.
 CLI::Validator within(double low, double high) {
@@ -54,6 +55,20 @@ CLI::Validator within(double low, double high) {
         double value = 0;
         const bool read = CLI::detail::lexical_cast(text, value);
         return read && value >= low && value <= high ? std::string() : text + ", wanted " + range;
+      },
+      range);
+}
+
+// Refuses what is not a whole number within the bounds. CLI::Range reads the text as the type of its bounds, and what lies
+// below the least int64_t comes out of that as a small unsigned number.
+CLI::Validator whole(std::int64_t low, std::int64_t high) {
+  const std::string range = fmt::format("[{} - {}]", low, high);
+  return CLI::Validator(
+      [low, high, range](std::string& text) {
+        std::int64_t value = 0;
+        const bool read = CLI::detail::lexical_cast(text, value);
+        return read && value >= low && value <= high ? std::string()
+                                                     : text + " not in range " + range;
       },
       range);
 }
@@ -100,12 +115,12 @@ void add_capture_options(CLI::App& command, CaptureOptions& options) {
   command
       .add_option("-n,--num-sensors", options.num_sensors,
                   "How many simulated sensors, if none are named (default: 4)")
-      ->check(CLI::Range(std::size_t{1}, kMaxSensors))
+      ->check(whole(1, kMaxSensors))
       ->group(group);
   command.add_option("--format", options.pixel_format, "Their pixel format")
       ->check(CLI::IsMember(formats))
       ->group(group);
-  const CLI::Range side(std::uint32_t{1}, kMaxSide);
+  const CLI::Validator side = whole(1, kMaxSide);
   auto* width =
       command.add_option("--sensor-width", options.sensor_width, "Their width, in pixels");
   auto* height =
@@ -164,7 +179,7 @@ void add_light_options(CLI::App& command, LightOptions& options, bool light_only
   command
       .add_option("--leader", options.leader,
                   "The sensor that all follow in mode follow (default: 0)")
-      ->check(CLI::Range(std::size_t{0}, kMaxSensors - 1))
+      ->check(whole(0, kMaxSensors - 1))
       ->group(group);
   command
       .add_option("--metering", options.metering,
@@ -187,7 +202,7 @@ void add_end_options(CLI::App& command, std::optional<std::uint64_t>& batches,
                      std::optional<double>& duration_s) {
   auto* count =
       command.add_option("--batches", batches, "End after so many batches (default: until Ctrl-C)")
-          ->check(CLI::Range(1, std::numeric_limits<int>::max()));
+          ->check(whole(1, std::numeric_limits<int>::max()));
   command
       .add_option("--duration", duration_s,
                   "End after so many seconds of capture time (default: until Ctrl-C)")
@@ -231,14 +246,14 @@ void add_grouping_options(CLI::App& command, RecordOptions& options) {
   command
       .add_option("--max-batches", options.max_batches,
                   "Batches under way at once; while all are, frames are dropped and counted")
-      ->check(CLI::Range(1, 64))
+      ->check(whole(1, 64))
       ->group(group);
 }
 
 void add_picture_options(CLI::App& command, RecordOptions& options) {
   const std::string group = "Picture";
-  const CLI::Range side(std::uint32_t{0}, kMaxSide);
-  const CLI::Range tiles(std::size_t{0}, kMaxSensors);
+  const CLI::Validator side = whole(0, kMaxSide);
+  const CLI::Validator tiles = whole(0, kMaxSensors);
   const char* size =
       " of the recording, in pixels (default: the frames side by side, shrunk to fit "
       "1920x1080)";
@@ -266,7 +281,7 @@ void add_picture_options(CLI::App& command, RecordOptions& options) {
   command
       .add_option("--bitrate", options.bitrate_kbit,
                   "In kbit/s (default: 2048, and 128 for each tile where there are more than 16)")
-      ->check(CLI::Range(1, 1'000'000))
+      ->check(whole(1, 1'000'000))
       ->group(group);
   command
       .add_option("--preset", options.preset,
@@ -322,7 +337,7 @@ void add_verify(CLI::App& app, VerifyOptions& options, Chosen& chosen) {
       "frame: right sensor in the right place, one instant across tiles, nothing missing");
   command->add_option("FILE", options.file, "The recording: a mosaic or a single stream")
       ->required();
-  const CLI::Range tiles(std::size_t{1}, kMaxSensors);
+  const CLI::Validator tiles = whole(1, kMaxSensors);
   auto* rows =
       command->add_option("--rows", options.rows, "Rows of the mosaic (default: found out)")
           ->check(tiles);
@@ -343,9 +358,9 @@ void add_verify(CLI::App& app, VerifyOptions& options, Chosen& chosen) {
       ->add_option("--tolerance-us", options.tolerance_us,
                    "Most that capture times within a picture may differ, in microseconds (default: "
                    "half a frame period)")
-      ->check(CLI::Range(std::int64_t{0}, kMostToleranceUs));
+      ->check(whole(0, kMostToleranceUs));
   command->add_option("--expect-batches", options.batches, "Pictures that there must be")
-      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
+      ->check(whole(0, kMostPictures));
   command->add_flag("--allow-missing", options.allow_missing,
                     "Missing, repeated and unreadable frames are counted, but are no fault");
   command->add_flag("--json", options.json, "Print JSON");
@@ -353,7 +368,7 @@ void add_verify(CLI::App& app, VerifyOptions& options, Chosen& chosen) {
   command
       ->add_option("--picture-number", options.png_number,
                    "Which picture, counted from 0 (default: the last)")
-      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()))
+      ->check(whole(0, kMostPictures))
       ->needs(png);
   command->footer(
       "Examples:\n"
@@ -376,7 +391,7 @@ void add_camera(CLI::App& app, CameraOptions& options, Chosen& chosen) {
       ->capture_default_str();
   command->add_option("--format", options.pixel_format, "NV12, P010_10LE, GRAY8, BGRx or RGBA")
       ->capture_default_str();
-  const CLI::Range side(std::uint32_t{1}, kMaxSide);
+  const CLI::Validator side = whole(1, kMaxSide);
   command->add_option("--width", options.format.width, "In pixels")
       ->check(side)
       ->capture_default_str();
@@ -384,15 +399,15 @@ void add_camera(CLI::App& app, CameraOptions& options, Chosen& chosen) {
       ->check(side)
       ->capture_default_str();
   command->add_option("--framerate", options.format.framerate.numerator, "Frames per second")
-      ->check(CLI::Range(1u, 1000u))
+      ->check(whole(1, 1000))
       ->capture_default_str();
   command
       ->add_option("--index", options.index,
                    "Which sensor of its rig it is: simulated ones paint it into their frames")
-      ->check(CLI::Range(0u, 63u));
+      ->check(whole(0, 63));
   command->add_flag("--arrays", options.arrays, "Deliver CUDA arrays, not pitch-linear memory");
   command->add_option("--gpu", options.gpu, "Number of the GPU, as CUDA counts them")
-      ->check(CLI::Range(0, 63));
+      ->check(whole(0, 63));
   command->footer(
       "Example, a rig of two:\n"
       "  lockstep camera --eglstream /tmp/0.sock --index 0 &\n"

@@ -266,12 +266,13 @@ bad_numbers_are_status_2() {
   for bad in "--framerate -30" "--framerate 29.97" "--framerate 4294967326" "--framerate 30/-1" \
     "--tolerance nan" "--tolerance -1" "--max-wait nan" "--max-wait inf" "--duration inf" \
     "--max-exposure nan" "--bitrate 0" "--bitrate -1" "--num-sensors -1" "--width -2" \
+    "--num-sensors -18446744073709551614" "--batches -18446744073709551614" "--batches 1x" \
     "--memory nosuch" "--memory cuda:256" "--memory cuda:-1"; do
     # shellcheck disable=SC2086  # An option and its value.
     ends_with 2 "$lockstep" record -o bad.mkv $bad && says "${bad%% *}" && [[ ! -e bad.mkv ]] || return 1
   done
   for bad in "--tolerance-us 9223372036854775807" "--tolerance-us -1" "--expect-batches -1" \
-    "--picture bad.png --picture-number -1"; do
+    "--expect-batches 99999999999999999999" "--picture bad.png --picture-number -1"; do
     # shellcheck disable=SC2086
     ends_with 2 "$lockstep" verify whole.mkv $bad && says "not in range" || return 1
   done
