@@ -54,7 +54,9 @@ TEST(MuxAnalytics, TellsTheFramesOfEachSlotAsAStream) {
     ASSERT_EQ(stream.n_objects, 1u);
     EXPECT_EQ(stream.objects[0], GST_MINI_OBJECT_CAST(ours->frames[slot].buffer));
     EXPECT_EQ(gst_analytics_batch_stream_get_stream_id(&stream), "sink_" + std::to_string(slot));
-    CapsPtr wanted(gst_caps_from_string(frame_caps(kAnalysed).c_str()));
+    const std::string wanted_text =
+        frame_caps(kAnalysed) + ", colorimetry=bt601, pixel-aspect-ratio=1/1";
+    const CapsPtr wanted(gst_caps_from_string(wanted_text.c_str()));
     EXPECT_TRUE(gst_caps_is_equal(gst_analytics_batch_stream_get_caps(&stream), wanted.get()));
     EXPECT_EQ(gst_analytics_batch_stream_get_segment(&stream)->format, GST_FORMAT_TIME);
   }

@@ -18,7 +18,7 @@ namespace lockstep {
 CapsPtr AnalyticsBatches::caps_of(const MuxSet& set) {
   CapsPtr caps(gst_caps_new_empty());
   GstStructure* structure = gst_structure_new_empty("multistream/x-analytics-batch");
-  set_streams(structure, caps_of(set.slots));
+  set_streams(structure, lockstep::caps_of(set.slots));
   gst_caps_append_structure_full(
       caps.get(), structure,
       gst_caps_features_new(GST_CAPS_FEATURE_META_GST_ANALYTICS_BATCH_META, nullptr));
