@@ -23,11 +23,9 @@
 
 #include "lockstep/eglstream.h"
 #include "lockstep/rig.h"
-#include "thread_times.h"
-#ifdef LOCKSTEP_HAVE_EGLSTREAM
 #include "sensor/eglstream/egl.h"
 #include "sensor/eglstream/producer.h"
-#endif
+#include "thread_times.h"
 
 namespace lockstep::bench {
 namespace {
@@ -154,7 +152,6 @@ void live(benchmark::State& state, BatchLayout layout) {
   measure(state, cameras.sensors(), layout, [] { return Result<void>(); });
 }
 
-#ifdef LOCKSTEP_HAVE_EGLSTREAM
 // Four streams of this process, each with a producer in a thread of its own, as on Jetson.
 class Producers {
  public:
@@ -221,12 +218,10 @@ void in_process(benchmark::State& state, BatchLayout layout) {
   if (!sensors) return state.SkipWithError(sensors.error().what.c_str());
   measure(state, *sensors, layout, [&] { return producers.start(); });
 }
-#endif
 
 void by_reference(benchmark::State& state) { live(state, BatchLayout::reference); }
 void contiguous(benchmark::State& state) { live(state, BatchLayout::contiguous); }
 
-#ifdef LOCKSTEP_HAVE_EGLSTREAM
 BENCHMARK_CAPTURE(in_process, by_reference, BatchLayout::reference)
     ->Name("eglstream/in-process/reference")
     ->Iterations(1)
@@ -235,7 +230,6 @@ BENCHMARK_CAPTURE(in_process, contiguous, BatchLayout::contiguous)
     ->Name("eglstream/in-process/contiguous")
     ->Iterations(1)
     ->Unit(benchmark::kSecond);
-#endif
 BENCHMARK(by_reference)->Name("eglstream/live/reference")->Iterations(1)->Unit(benchmark::kSecond);
 BENCHMARK(contiguous)->Name("eglstream/live/contiguous")->Iterations(1)->Unit(benchmark::kSecond);
 

@@ -8,9 +8,11 @@
 #include <cstdio>
 #include <cstring>
 
-#include "eglstream_bench.h"
 #include "frame_source.h"
 #include "ratios.h"
+#ifdef LOCKSTEP_HAVE_EGLSTREAM
+#include "eglstream_bench.h"
+#endif
 
 namespace lockstep::bench {
 namespace {
@@ -50,8 +52,10 @@ class RatioReporter : public benchmark::ConsoleReporter {
 }  // namespace lockstep::bench
 
 int main(int argc, char** argv) {
+#ifdef LOCKSTEP_HAVE_EGLSTREAM
   if (argc == 4 && std::strcmp(argv[1], "--camera") == 0)
     return lockstep::bench::be_camera(argv + 2);
+#endif
   gst_init(&argc, &argv);
   lockstep::bench::register_frame_source();
   benchmark::Initialize(&argc, argv);
