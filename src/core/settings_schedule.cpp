@@ -159,7 +159,7 @@ std::optional<SettingsController::Write> SettingsController::take_write(Nanoseco
 // The whole of what is to come to a sensor that is behind moves, so that its settings stay together and in order.
 void SettingsController::State::catch_up(Nanoseconds now) {
   for (SensorSettings& sensor : sensors) {
-    if (!sensor.active || !is_placed(sensor)) continue;
+    if (!sensor.active || sensor.pending.empty() || !is_placed(sensor)) continue;
     const std::int64_t next = next_exposure(sensor, now);
     std::int64_t late = 0;
     bool any = false;
